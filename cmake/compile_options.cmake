@@ -1,0 +1,34 @@
+# What our own targets are compiled with. Nothing here reaches a project that uses the library.
+#
+# SPDX-License-Identifier: Apache-2.0
+include(CheckPIESupported)
+check_pie_supported(LANGUAGES CXX)
+
+if(SALLYPORT_SANITIZE)
+  # All objects must agree, so these are set for the whole directory tree.
+  add_compile_options(-fsanitize=${SALLYPORT_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${SALLYPORT_SANITIZE})
+endif()
+
+function(sallyport_compile_options target)
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  set_target_properties(${target} PROPERTIES CXX_EXTENSIONS OFF POSITION_INDEPENDENT_CODE ON)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion)
+  if(SALLYPORT_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(SALLYPORT_SANITIZE MATCHES "thread")
+    # Asio uses std::atomic_thread_fence, of which GCC says that this sanitizer doesn't see it.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  endif()
+  # A server that faces strangers pays for the cheap checks. Sanitizers bring stricter ones of their own, and
+  # _FORTIFY_SOURCE hides calls from them.
+  target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)
+  if(NOT SALLYPORT_SANITIZE)
+    target_compile_options(${target} PRIVATE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    get_target_property(type ${target} TYPE)
+    if(NOT type MATCHES "STATIC_LIBRARY|OBJECT_LIBRARY" AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+      target_link_options(${target} PRIVATE LINKER:-z,relro,-z,now)
+    endif()
+  endif()
+endfunction()

@@ -1,0 +1,41 @@
+// context: a validated configuration, ready to serve connections.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_CONTEXT_HPP
+#define SALLYPORT_CONTEXT_HPP
+
+#include <sallyport/error.hpp>
+#include <sallyport/ssl_configuration.hpp>
+
+#include <memory>
+#include <span>
+#include <string>
+
+namespace sallyport {
+
+namespace detail {
+struct context_data;
+}
+
+/// An ssl_configuration that has been checked and turned into OpenSSL's form, once for all connections that use it.
+/// Immutable; copies share the same data; use from any thread. A session keeps its context alive.
+class context {
+ public:
+  /// Errors: configuration_error, with a sentence that names the setting or file and the reason.
+  static result<context> make(const ssl_configuration& configuration);
+
+  /// What is odd but not refused, a sentence each: those of the identities and of the trust store.
+  std::span<const std::string> warnings() const noexcept;
+
+  /// For the library's own use.
+  const detail::context_data& data() const noexcept { return *data_; }
+
+ private:
+  explicit context(std::shared_ptr<const detail::context_data> data) noexcept : data_(std::move(data)) {}
+
+  std::shared_ptr<const detail::context_data> data_;
+};
+
+}  // namespace sallyport
+
+#endif

@@ -1,0 +1,66 @@
+// identity: who the server is, a certificate chain with its private key.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_IDENTITY_HPP
+#define SALLYPORT_IDENTITY_HPP
+
+#include <sallyport/error.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sallyport {
+
+namespace detail {
+struct identity_data;
+}
+
+/// Asked for the passphrase of an encrypted key, with the name of the file (or "private key" for one in memory).
+/// Called at most once for each encrypted key, while the identity is made. An empty function: encrypted keys are
+/// refused. Nothing here ever asks on the terminal.
+using passphrase_source = std::function<std::string(std::string_view name)>;
+
+/// A certificate chain and its private key. One that exists has been parsed, its key matches its first certificate,
+/// and both meet OpenSSL's security level 2 (112 bits). Immutable; copies share the same data; use from any thread.
+class identity {
+ public:
+  /// `chain` is PEM: the server's certificate first, then each certificate that issued the one before it (the root
+  /// may be left out). `key` is PEM: PKCS#8 (encrypted or not) or a traditional RSA or EC key. Both may be the same
+  /// text. Other PEM blocks in between are skipped. Errors: configuration_error.
+  static result<identity> from_pem(std::string_view chain, std::string_view key,
+                                   const passphrase_source& passphrase = {});
+
+  /// The same from files of at most 1 MiB each; every error and warning names the file.
+  static result<identity> from_pem_files(const std::filesystem::path& chain, const std::filesystem::path& key,
+                                         const passphrase_source& passphrase = {});
+
+  /// For development: a fresh ECDSA P-256 key and a certificate for `names` (DNS names and IP addresses) that is
+  /// valid from an hour ago for 30 days and signed by itself, so that clients trust it only when told to.
+  static result<identity> self_signed(std::span<const std::string> names);
+
+  /// What is odd but not refused, a sentence each: expired or not yet valid, a chain out of order, a key file that
+  /// others may read. Empty when all is well.
+  std::span<const std::string> warnings() const noexcept;
+
+  /// The chain as PEM, the server's certificate first: what a client needs to trust a self-signed identity.
+  std::string certificate_pem() const;
+
+  /// True if the first certificate is for this DNS name or IP address (its subjectAltName; wildcards as in RFC 6125).
+  bool matches(std::string_view name) const;
+
+  /// For the library's own use.
+  const detail::identity_data& data() const noexcept { return *data_; }
+
+ private:
+  explicit identity(std::shared_ptr<const detail::identity_data> data) noexcept : data_(std::move(data)) {}
+
+  std::shared_ptr<const detail::identity_data> data_;
+};
+
+}  // namespace sallyport
+
+#endif

@@ -1,0 +1,19 @@
+// Everything.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_SALLYPORT_HPP
+#define SALLYPORT_SALLYPORT_HPP
+
+#include <sallyport/alert.hpp>
+#include <sallyport/context.hpp>
+#include <sallyport/error.hpp>
+#include <sallyport/identity.hpp>
+#include <sallyport/session.hpp>
+#include <sallyport/signal.hpp>
+#include <sallyport/ssl_configuration.hpp>
+#include <sallyport/ssl_server.hpp>
+#include <sallyport/ssl_socket.hpp>
+#include <sallyport/trust_store.hpp>
+#include <sallyport/version.hpp>
+
+#endif

@@ -1,0 +1,164 @@
+// ssl_server: a TCP server whose queue only ever holds connections with a complete TLS handshake.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_SSL_SERVER_HPP
+#define SALLYPORT_SSL_SERVER_HPP
+
+#include <sallyport/alert.hpp>
+#include <sallyport/error.hpp>
+#include <sallyport/signal.hpp>
+#include <sallyport/ssl_configuration.hpp>
+#include <sallyport/ssl_socket.hpp>
+
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace sallyport {
+
+namespace detail {
+class server_state;
+using accept_handler = boost::asio::any_completion_handler<void(error_code, ssl_socket)>;
+}  // namespace detail
+
+/// How ssl_server::listen() sets up its socket.
+struct listen_options {
+  int backlog = 4096;       ///< connections the kernel keeps for us (the kernel caps it at net.core.somaxconn)
+  bool v6_only = false;     ///< for an IPv6 endpoint: false also takes IPv4 clients (dual stack) on [::]
+  bool reuse_port = false;  ///< SO_REUSEPORT: several servers on one endpoint share the connections
+};
+
+/// Listens, performs TLS handshakes, and queues the connections whose handshake is complete.
+///
+/// Every connection ends in exactly one of two ways: error_occurred is emitted for it and it is gone, or it enters the
+/// queue and the server emits nothing about it any more. A queued connection whose peer goes away is still handed
+/// out; its first read tells. No client can keep the others waiting: see set_handshake_timeout() and
+/// set_max_handshakes().
+///
+/// Not thread-safe: use it on its executor (one thread, or a strand). The executor's context must outlive it.
+class ssl_server {
+ public:
+  using executor_type = boost::asio::any_io_executor;
+
+  explicit ssl_server(boost::asio::any_io_executor executor);
+
+  /// Closes the listener and aborts every connection this server made; ssl_sockets stay valid objects.
+  ~ssl_server();
+
+  ssl_server(const ssl_server&) = delete;
+  ssl_server& operator=(const ssl_server&) = delete;
+
+  executor_type get_executor() const noexcept;
+
+  /// Validates `configuration` and uses it for the connections accepted from now on; on an error the former one stays.
+  result<void> set_configuration(const ssl_configuration& configuration);
+  /// What is odd about the configuration in use but wasn't refused, a sentence each: an expired certificate, ...
+  std::span<const std::string> configuration_warnings() const noexcept;
+
+  /// From accept to the complete handshake; absolute: nothing that the client sends restarts it. Default 5 s. For the
+  /// connections accepted from now on. At least 1 ms; less is taken as 1 ms.
+  void set_handshake_timeout(std::chrono::milliseconds timeout);
+  std::chrono::milliseconds handshake_timeout() const noexcept;
+
+  /// Longest wait for the peer in ssl_socket::async_shutdown. Default 5 s.
+  void set_shutdown_timeout(std::chrono::milliseconds timeout);
+  std::chrono::milliseconds shutdown_timeout() const noexcept;
+
+  /// Handshakes in progress at a time; default 1024, at least 1. When all places are taken a new client takes the
+  /// place of the oldest one that hasn't sent a whole ClientHello (or else of the oldest), which ends with
+  /// handshake_error::evicted.
+  void set_max_handshakes(std::size_t count);
+  std::size_t max_handshakes() const noexcept;
+
+  /// Of these, places for one client address (IPv4) or /64 network (IPv6); default 256, at least 1. A client beyond
+  /// its share takes the place of its own oldest. Unix sockets have no address and are not limited.
+  void set_max_handshakes_per_address(std::size_t count);
+  std::size_t max_handshakes_per_address() const noexcept;
+
+  /// Complete connections that nobody has taken; default 128, at least 1. At this number accepting pauses, and the
+  /// kernel's backlog is the queue. (Handshakes in progress still complete and are queued.)
+  void set_max_pending_connections(std::size_t count);
+  std::size_t max_pending_connections() const noexcept;
+
+  /// Starts to listen on a TCP endpoint (port 0: any free one, see local_endpoint()) or a unix socket
+  /// (asio::local::stream_protocol::endpoint; a stale socket file is replaced, a living one is not). Needs a
+  /// configuration (asio::error::invalid_argument without); asio::error::already_open if listening.
+  error_code listen(const boost::asio::generic::stream_protocol::endpoint& endpoint, const listen_options& options = {});
+  bool is_listening() const noexcept;
+  /// The endpoint with its real port; the unspecified endpoint if not listening, or on a unix socket.
+  boost::asio::ip::tcp::endpoint local_endpoint() const;
+  std::uint16_t server_port() const;
+
+  /// Stop and start taking clients from the kernel's backlog. No effect when not listening.
+  void pause_accepting();
+  void resume_accepting();
+
+  /// Takes over a connected socket as if it had been accepted here.
+  void adopt(boost::asio::generic::stream_protocol::socket socket);
+
+  /// Stops listening, aborts the handshakes in progress and the connections that nobody has taken; waiting
+  /// async_accepts complete with asio::error::operation_aborted. Nothing is queued afterwards. Connections handed out
+  /// are not touched. listen() may follow.
+  void close();
+
+  /// Stops listening and completes when no connection of this server is left: the handshakes in progress may complete
+  /// and be taken, connections may finish. After `deadline` what is left is aborted, and it completes with
+  /// asio::error::timed_out. Completes without error if all went by themselves.
+  template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
+  auto async_drain(std::chrono::milliseconds deadline, CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        [this, deadline](auto handler) { start_drain(deadline, detail::shutdown_handler(std::move(handler))); }, token);
+  }
+
+  bool has_pending_connections() const noexcept;
+  /// Takes the first of the queue; empty if there is none.
+  std::optional<ssl_socket> next_pending_connection();
+
+  /// Completes with the next complete connection. Fails only for the server's own reasons: operation_aborted after
+  /// close() or cancellation, never because of one client. Several may wait; they are served in order.
+  template <boost::asio::completion_token_for<void(error_code, ssl_socket)> CompletionToken>
+  auto async_accept(CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code, ssl_socket)>(
+        [this](auto handler) { start_accept(detail::accept_handler(std::move(handler))); }, token);
+  }
+
+  std::size_t pending_connections() const noexcept;
+  std::size_t handshakes_in_progress() const noexcept;
+  /// All connections of this server that are not closed: in handshake, pending, and handed out.
+  std::size_t open_connections() const noexcept;
+
+ private:
+  void start_accept(detail::accept_handler handler);
+  void start_drain(std::chrono::milliseconds deadline, detail::shutdown_handler handler);
+
+  std::shared_ptr<detail::server_state> state_;
+
+ public:
+  /// A connection has entered the queue and no async_accept has taken it.
+  signal<void()>& pending_connection_available;
+  /// The client has begun a TLS handshake. Always the first signal about a connection, but for an error_occurred
+  /// about one that never began.
+  signal<void(ssl_socket&)>& started_encryption_handshake;
+  /// An alert was sent, or received, during the handshake. The text is description(type).
+  signal<void(ssl_socket&, alert_level, alert_type, std::string_view)>& alert_sent;
+  signal<void(ssl_socket&, alert_level, alert_type, std::string_view)>& alert_received;
+  /// The handshake has failed (category "sallyport.handshake"). The last signal about this connection; the slot may
+  /// still ask the socket for its endpoints, phase(), handshake_duration(), server_name() and error_string().
+  signal<void(ssl_socket&, error_code)>& error_occurred;
+  /// accept() failed: out of descriptors or memory (it is tried again after a while), or a client was gone before.
+  signal<void(error_code)>& accept_error;
+};
+
+}  // namespace sallyport
+
+#endif

@@ -1,0 +1,171 @@
+// connection: a socket and its TLS session, from accept to the last byte.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_NET_CONNECTION_HPP
+#define SALLYPORT_NET_CONNECTION_HPP
+
+#include "deadlines.hpp"
+#include "pending_operation.hpp"
+#include "places.hpp"
+
+#include <sallyport/session.hpp>
+#include <sallyport/ssl_socket.hpp>
+
+#include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport::detail {
+
+class server_state;
+
+/// Who keeps it alive: while it is in handshake or lingering, the wait or turn that it has outstanding; while it is
+/// pending, the server's queue; afterwards, its ssl_socket. It keeps the server's state alive.
+///
+/// User code (signals, handlers) is called last in each function, when the window has been given back and the state
+/// is whole: it may close this connection, use another one, or destroy the server.
+class connection : public std::enable_shared_from_this<connection>, private deadline {
+ public:
+  enum class state {
+    handshaking,
+    open,       ///< handshake complete: pending in the server's queue, or handed out
+    lingering,  ///< over for the user: the last bytes go out, the peer's are dropped so that no reset costs it ours
+    closed,     ///< no descriptor any more
+  };
+
+  /// A place among the handshakes; a link among all connections of the server.
+  place handshake_place;
+  boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> among_connections;
+
+  /// Takes `descriptor`, a connected stream socket; throws system_error, without having taken it, if the event loop
+  /// can't watch it.
+  connection(std::shared_ptr<server_state> server, int descriptor,
+             boost::asio::generic::stream_protocol::endpoint remote);
+  ~connection();
+
+  /// Waits for the ClientHello, until `give_up`.
+  void start(deadline::clock::time_point give_up);
+
+  /// One step of the handshake. Called by the loop when it is this connection's turn.
+  void handshake_turn();
+
+  /// Ends the handshake with an error; the server's last word about this connection. `alert_is_out`: the client is to
+  /// read an alert, so it isn't cut off.
+  void fail_handshake(error_code code, std::string sentence, bool alert_is_out = false);
+
+  /// What ssl_socket does, which see.
+  void start_read(boost::asio::mutable_buffer buffer, io_handler handler);
+  void start_write(const gathered_buffers& buffers, io_handler handler);
+  void start_shutdown_send(shutdown_handler handler);
+  void start_shutdown(shutdown_handler handler);
+  void cancel();
+  void close();
+  void abort();
+
+  /// The execution context is being destroyed: handlers are dropped, nothing is waited for any more.
+  void drop_everything();
+
+  state current_state() const noexcept { return state_; }
+  std::uint64_t id() const noexcept { return id_; }
+  const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
+  boost::asio::ip::tcp::endpoint remote_endpoint() const;
+  boost::asio::ip::tcp::endpoint local_endpoint() const;
+  std::string peer_name() const;
+  std::optional<client_address> address() const noexcept;
+  std::chrono::steady_clock::duration handshake_duration() const noexcept;
+  session& tls() noexcept { return session_; }
+  const session& tls() const noexcept { return session_; }
+  error_code error() const noexcept { return error_; }
+  const std::string& error_string() const noexcept { return error_string_; }
+
+  /// Lends the connection to a slot as an ssl_socket.
+  template <class Function>
+  void lend(Function function) {
+    ssl_socket lent(shared_from_this());
+    struct taker {
+      ssl_socket& socket;
+      ~taker() { socket.connection_.reset(); }  // a lent socket doesn't close what it doesn't own
+    } const take_back{lent};
+    function(lent);
+    if (!lent.connection_) abort();  // the slot moved it away: it isn't the slot's to keep
+  }
+  static ssl_socket hand_out(std::shared_ptr<connection> owned) { return ssl_socket(std::move(owned)); }
+
+ private:
+  // --- the socket ---
+  io_window open_window();
+  /// Adds at most `limit` bytes to a window just opened. Error would_block, eof, or the kernel's.
+  error_code receive(io_window& window, std::size_t limit);
+  /// Sends what the step produced and keeps what it left. User code may follow, the window may not.
+  void close_window(const io_window& window);
+  void send_or_keep(std::span<const std::byte> bytes);
+  void wait_readable();
+  void wait_writable();
+  void on_readable();
+  void on_writable();
+  void close_descriptor();
+
+  // --- the handshake ---
+  void on_deadline() override;
+  void emit_events();
+  void finish_handshake();
+
+  // --- the open connection ---
+  void read_turn(bool called_by_user);
+  void write_turn(bool called_by_user);
+  void after_flush();
+  void complete_read(bool called_by_user, error_code ec, std::size_t bytes);
+  void complete_write(bool called_by_user, error_code ec, std::size_t bytes);
+  void complete_shutdown(bool called_by_user, error_code ec);
+  void note_end(error_code code, const std::string& sentence);
+  void send_close_notify();
+  bool all_is_sent() const noexcept { return unsent_.empty(); }
+  void shutdown_turn(bool called_by_user);
+  void abort_operations();
+  void linger();
+  void linger_turn();
+
+  std::shared_ptr<server_state> server_;
+  boost::asio::any_io_executor executor_;
+  boost::asio::generic::stream_protocol::socket socket_;
+  boost::asio::generic::stream_protocol::endpoint remote_;
+  boost::asio::generic::stream_protocol::endpoint local_;
+  std::uint64_t id_;
+  deadline::clock::time_point accepted_at_;
+  std::optional<deadline::clock::time_point> handshake_ended_at_;
+
+  state state_ = state::handshaking;
+  session session_;
+  error_code error_;
+  std::string error_string_;
+
+  std::vector<std::byte> unread_;  // ciphertext that the last step left
+  std::vector<std::byte> unsent_;  // ciphertext that the kernel didn't take
+
+  pending_operation<error_code, std::size_t> read_;
+  boost::asio::mutable_buffer read_buffer_;
+  pending_operation<error_code, std::size_t> write_;
+  gathered_buffers write_buffers_;
+  std::size_t written_ = 0;  // bytes of write_ that are encrypted and partly unsent
+  pending_operation<error_code> shutdown_;
+
+  error_code read_end_;  // why nothing more can be read; every later read completes with it
+  error_code send_error_;
+  bool waits_for_input_ = false;
+  bool waits_for_output_ = false;
+  bool in_turn_queue_ = false;
+  bool sent_close_notify_ = false;
+  bool shutting_both_ = false;  // async_shutdown rather than async_shutdown_send
+  bool peer_sent_fin_ = false;
+};
+
+}  // namespace sallyport::detail
+
+#endif

@@ -1,0 +1,104 @@
+// listener: a listening socket, TCP or unix.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "listener.hpp"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <boost/asio/error.hpp>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+namespace sallyport::detail {
+namespace {
+
+error_code last_error() { return {errno, boost::system::system_category()}; }
+
+error_code set_option(int descriptor, int level, int name, int value) {
+  if (::setsockopt(descriptor, level, name, &value, sizeof value) != 0) return last_error();
+  return {};
+}
+
+/// The file's path of a unix endpoint; "" for an abstract name, which leaves no file.
+std::string path_of(const listener::endpoint& where) {
+  const auto* address = reinterpret_cast<const sockaddr_un*>(where.data());
+  const std::size_t room = where.size() - offsetof(sockaddr_un, sun_path);
+  return {address->sun_path, ::strnlen(address->sun_path, room)};
+}
+
+/// A file that a dead process left behind would make bind() fail for ever. It is removed only if it is a socket that
+/// refuses connections: a living server's socket, or a file of another kind, is left alone and bind() tells.
+void remove_stale_socket(const listener::endpoint& where, const std::string& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || !S_ISSOCK(status.st_mode)) return;
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (probe < 0) return;
+  const bool refused =
+      ::connect(probe, where.data(), static_cast<socklen_t>(where.size())) != 0 && errno == ECONNREFUSED;
+  ::close(probe);
+  if (refused) ::unlink(path.c_str());
+}
+
+}  // namespace
+
+error_code listener::open(const endpoint& where, const listen_options& options) {
+  const int family = where.protocol().family();
+  const bool is_unix = family == AF_UNIX;
+  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (descriptor < 0) return last_error();
+
+  error_code ec;
+  std::string path;
+  if (is_unix) {
+    path = path_of(where);
+    if (!path.empty()) remove_stale_socket(where, path);
+  } else {
+    ec = set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!ec && options.reuse_port) ec = set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (!ec && family == AF_INET6) ec = set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0);
+  }
+  if (!ec && ::bind(descriptor, where.data(), static_cast<socklen_t>(where.size())) != 0) ec = last_error();
+  const bool made_file = !ec && !path.empty();
+  if (!ec && ::listen(descriptor, options.backlog) != 0) ec = last_error();
+  if (!ec) acceptor_.assign(where.protocol(), descriptor, ec);
+  if (ec) {
+    ::close(descriptor);
+    if (made_file) ::unlink(path.c_str());
+    return ec;
+  }
+  unix_path_ = std::move(path);
+  return {};
+}
+
+void listener::close() noexcept {
+  error_code ignored;
+  acceptor_.close(ignored);
+  if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
+  unix_path_.clear();
+}
+
+listener::endpoint listener::local_endpoint() const {
+  error_code ec;
+  auto where = acceptor_.local_endpoint(ec);
+  return ec ? endpoint() : where;
+}
+
+error_code listener::accept(accepted_descriptor& accepted) {
+  endpoint peer;
+  auto size = static_cast<socklen_t>(peer.capacity());
+  const int descriptor =
+      ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (descriptor < 0) return last_error();
+  peer.resize(size);
+  accepted = {descriptor, peer};
+  return {};
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,54 @@
+// listener: a listening socket, TCP or unix.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_NET_LISTENER_HPP
+#define SALLYPORT_NET_LISTENER_HPP
+
+#include <sallyport/ssl_server.hpp>
+
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
+
+#include <string>
+
+namespace sallyport::detail {
+
+/// One connection that the kernel had ready.
+struct accepted_descriptor {
+  int descriptor = -1;
+  boost::asio::generic::stream_protocol::endpoint peer;
+};
+
+/// Owns the listening descriptor and, for a unix socket, the file that it made.
+class listener {
+ public:
+  using endpoint = boost::asio::generic::stream_protocol::endpoint;
+
+  explicit listener(const boost::asio::any_io_executor& executor) : acceptor_(executor) {}
+  ~listener() { close(); }
+  listener(const listener&) = delete;
+  listener& operator=(const listener&) = delete;
+
+  error_code open(const endpoint& where, const listen_options& options);
+  void close() noexcept;
+  bool is_open() const noexcept { return acceptor_.is_open(); }
+  endpoint local_endpoint() const;
+
+  /// Takes one connection without waiting: error would_block if there is none. The descriptor is non-blocking and
+  /// close-on-exec, and the caller's.
+  error_code accept(accepted_descriptor& accepted);
+
+  /// Calls `handler(error_code)` when accept() has something to tell, or with operation_aborted after close().
+  template <class Handler>
+  void async_wait(Handler&& handler) {
+    acceptor_.async_wait(boost::asio::socket_base::wait_read, std::forward<Handler>(handler));
+  }
+
+ private:
+  boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol> acceptor_;
+  std::string unix_path_;  // the file to remove on close
+};
+
+}  // namespace sallyport::detail
+
+#endif

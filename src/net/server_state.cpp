@@ -1,0 +1,317 @@
+// server_state: what an ssl_server is on the inside; it lives on while connections or waits need it.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "server_state.hpp"
+
+#include "address.hpp"
+#include "scope_exit.hpp"
+#include "server_registry.hpp"
+
+#include <unistd.h>
+
+#include <boost/asio/error.hpp>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace sallyport::detail {
+namespace {
+
+namespace asio = boost::asio;
+
+// Clients taken from the kernel in one go, before the loop serves others.
+constexpr int accepts_per_turn = 16;
+
+// How long accept() rests when the process or the system has run out of something.
+constexpr std::chrono::milliseconds min_back_off{10};
+constexpr std::chrono::milliseconds max_back_off{1000};
+
+/// Something has run out: trying again at once would spin.
+bool is_exhaustion(int error) {
+  switch (error) {
+    case ECONNABORTED:  // the client was gone before it was accepted
+    case EPROTO:
+    case EPERM:  // a firewall rule
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case EOPNOTSUPP:
+    case ENOPROTOOPT:
+      return false;  // errors of one new connection, which accept(2) hands on
+    default:
+      return true;
+  }
+}
+
+connection& owner_of(place& taken) {
+  return *boost::intrusive::get_parent_from_member(&taken, &connection::handshake_place);
+}
+
+}  // namespace
+
+server_state::server_state(asio::any_io_executor executor)
+    : executor_(std::move(executor)),
+      loop_(std::make_shared<sallyport::detail::loop>(executor_)),
+      listener_(executor_),
+      back_off_timer_(executor_),
+      drain_timer_(executor_) {
+  server_registry::of(executor_).add(*this);
+}
+
+server_state::~server_state() {
+  if (!context_is_gone_) server_registry::of(executor_).remove(*this);
+}
+
+// --- accepting ---
+
+error_code server_state::listen(const listener::endpoint& endpoint, const listen_options& options) {
+  if (listener_.is_open()) return asio::error::already_open;
+  if (!configuration) return asio::error::invalid_argument;
+  if (const error_code ec = listener_.open(endpoint, options)) return ec;
+  paused_ = false;
+  wait_for_clients();
+  return {};
+}
+
+void server_state::pause_accepting() {
+  if (listener_.is_open()) paused_ = true;
+}
+
+void server_state::resume_accepting() {
+  paused_ = false;
+  wait_for_clients();
+}
+
+bool server_state::may_accept() const noexcept {
+  return listener_.is_open() && !paused_ && !backs_off_ && queue_.size() < max_pending_connections;
+}
+
+void server_state::wait_for_clients() {
+  if (waits_for_clients_ || !may_accept()) return;
+  waits_for_clients_ = true;
+  listener_.async_wait([self = shared_from_this()](const error_code& ec) {
+    self->waits_for_clients_ = false;
+    if (ec)
+      self->wait_for_clients();  // closed, and perhaps opened again meanwhile
+    else
+      self->on_clients();
+  });
+}
+
+void server_state::on_clients() {
+  const scope_exit go_on([this] { wait_for_clients(); });  // also when a slot throws
+  for (int accepts = 0; accepts < accepts_per_turn && may_accept(); ++accepts) {
+    accepted_descriptor accepted;
+    const error_code ec = listener_.accept(accepted);
+    if (!ec) {
+      back_off_time_ = std::chrono::milliseconds(0);
+      admit(accepted.descriptor, accepted.peer);
+    } else if (ec == asio::error::would_block || ec == asio::error::try_again) {
+      return;
+    } else if (ec == asio::error::interrupted) {
+      continue;
+    } else if (!is_exhaustion(ec.value())) {
+      accept_error(ec);
+    } else if (!((ec.value() == EMFILE || ec.value() == ENFILE) && make_room_for_descriptor())) {
+      back_off();
+      accept_error(ec);
+      return;
+    }
+  }
+}
+
+/// Silent clients must not keep new ones out by holding all descriptors.
+bool server_state::make_room_for_descriptor() {
+  place* const oldest = places_.oldest_without_client_hello();
+  if (oldest == nullptr) return false;
+  owner_of(*oldest).fail_handshake(handshake_error::evicted, "gave its descriptor to a newer client");
+  return true;
+}
+
+void server_state::back_off() {
+  backs_off_ = true;
+  back_off_time_ = std::clamp(back_off_time_ * 2, min_back_off, max_back_off);
+  back_off_timer_.expires_after(back_off_time_);
+  back_off_timer_.async_wait([self = shared_from_this()](const error_code& ec) {
+    if (ec) return;
+    self->backs_off_ = false;
+    self->wait_for_clients();
+  });
+}
+
+void server_state::admit(int descriptor, const listener::endpoint& peer) {
+  std::shared_ptr<connection> accepted;
+  try {
+    accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer);
+  } catch (const std::exception&) {
+    ::close(descriptor);
+    accept_error(asio::error::no_memory);
+    return;
+  }
+  add(*accepted);
+  const auto address = accepted->address();
+  while (place* const displaced = places_.displaced_by(address))
+    owner_of(*displaced).fail_handshake(handshake_error::evicted, "gave its place to a newer client");
+  // A slot may have ended everything meanwhile.
+  if (accepted->current_state() != connection::state::handshaking) return;
+  places_.take(accepted->handshake_place, address);
+  accepted->start(deadline::clock::now() + handshake_timeout);
+}
+
+void server_state::adopt(asio::generic::stream_protocol::socket socket) {
+  error_code ec;
+  const auto peer = socket.remote_endpoint(ec);
+  const int descriptor = socket.release(ec);
+  if (ec) return accept_error(ec);
+  if (!configuration) {
+    ::close(descriptor);
+    return accept_error(asio::error::invalid_argument);
+  }
+  admit(descriptor, peer);
+}
+
+void server_state::add(connection& opened) noexcept {
+  connections_.push_back(opened);
+  ++connection_count_;
+}
+
+void server_state::note_closed() {
+  --connection_count_;
+  if (context_is_gone_) return;
+  if (std::exchange(backs_off_, false)) {
+    back_off_timer_.cancel();
+    wait_for_clients();
+  }
+  if (connection_count_ > 0) return;
+  if (!listener_.is_open()) loop_->deadlines().rest_if_empty();
+  if (drain_) end_drain({});
+}
+
+// --- the queue ---
+
+void server_state::enqueue(std::shared_ptr<connection> complete) {
+  if (!waiting_.empty()) {
+    auto first = std::move(waiting_.front());
+    waiting_.pop_front();
+    return first.operation.complete({}, connection::hand_out(std::move(complete)));
+  }
+  queue_.push_back(std::move(complete));
+  pending_connection_available();
+}
+
+std::shared_ptr<connection> server_state::take_pending() {
+  if (queue_.empty()) return nullptr;
+  auto first = std::move(queue_.front());
+  queue_.pop_front();
+  wait_for_clients();
+  return first;
+}
+
+void server_state::start_accept(accept_handler handler) {
+  const auto number = ++next_waiting_number_;
+  pending_operation<error_code, ssl_socket> operation(
+      std::move(handler), executor_, [weak = weak_from_this(), number] {
+        if (const auto self = weak.lock()) self->cancel_accept(number);
+      });
+  if (auto first = take_pending()) return operation.complete_later({}, connection::hand_out(std::move(first)));
+  waiting_.push_back({number, std::move(operation)});
+}
+
+void server_state::cancel_accept(std::uint64_t number) {
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [number](const waiting_accept& waiting) { return waiting.number == number; });
+  if (found == waiting_.end()) return;
+  auto cancelled = std::move(found->operation);
+  waiting_.erase(found);
+  cancelled.complete_later(asio::error::operation_aborted, ssl_socket());
+}
+
+// --- the end ---
+
+void server_state::stop_waiting_accepts() {
+  for (auto& waiting : std::exchange(waiting_, {}))
+    waiting.operation.complete_later(asio::error::operation_aborted, ssl_socket());
+}
+
+void server_state::stop_listening() {
+  listener_.close();
+  back_off_timer_.cancel();
+  backs_off_ = false;
+}
+
+void server_state::close() {
+  const auto self = shared_from_this();  // a slot may destroy the server
+  stop_listening();
+  stop_waiting_accepts();
+  while (place* const oldest = places_.oldest())
+    owner_of(*oldest).fail_handshake(handshake_error::aborted, "the server was closed");
+  for (const auto& pending : std::exchange(queue_, {})) pending->abort();
+  if (connection_count_ == 0) loop_->deadlines().rest_if_empty();
+}
+
+void server_state::destroy() {
+  pending_connection_available.disconnect_all_slots();
+  started_encryption_handshake.disconnect_all_slots();
+  alert_sent.disconnect_all_slots();
+  alert_received.disconnect_all_slots();
+  error_occurred.disconnect_all_slots();
+  accept_error.disconnect_all_slots();
+  if (context_is_gone_) return;
+  close();
+  abort_connections();
+  if (drain_) end_drain(asio::error::operation_aborted);
+}
+
+void server_state::abort_connections() {
+  while (!connections_.empty()) connections_.front().shared_from_this()->abort();
+}
+
+void server_state::start_drain(std::chrono::milliseconds deadline, shutdown_handler handler) {
+  pending_operation<error_code> operation(std::move(handler), executor_, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self && self->drain_) self->end_drain(asio::error::operation_aborted);
+  });
+  if (drain_) return operation.complete_later(asio::error::in_progress);
+  stop_listening();
+  drain_ = std::move(operation);
+  if (connection_count_ == 0) return end_drain({});
+  drain_timer_.expires_after(deadline);
+  drain_timer_.async_wait([self = shared_from_this()](const error_code& ec) {
+    if (!ec && self->drain_) self->force_drain();
+  });
+}
+
+void server_state::force_drain() {
+  // What only lingers is over for its user: ending it cuts nobody off.
+  const bool forced = std::any_of(connections_.begin(), connections_.end(), [](const connection& open) {
+    return open.current_state() != connection::state::lingering;
+  });
+  auto operation = std::exchange(drain_, {});
+  stop_waiting_accepts();
+  const scope_exit tell([&] {
+    operation.complete_later(forced ? error_code(asio::error::timed_out) : error_code());
+  });
+  abort_connections();
+}
+
+void server_state::end_drain(error_code ec) {
+  drain_timer_.cancel();
+  stop_waiting_accepts();
+  std::exchange(drain_, {}).complete_later(ec);
+}
+
+void server_state::drop_everything() {
+  context_is_gone_ = true;
+  listener_.close();
+  loop_->drop_handshakes();
+  // Each handler that is dropped may own sockets and, through a coroutine, anything else.
+  for (auto& waiting : std::exchange(waiting_, {})) waiting.operation.drop();
+  std::exchange(drain_, {}).drop();
+  const auto queued = std::exchange(queue_, {});
+  while (!connections_.empty()) connections_.front().shared_from_this()->drop_everything();
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,139 @@
+// server_state: what an ssl_server is on the inside; it lives on while connections or waits need it.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_NET_SERVER_STATE_HPP
+#define SALLYPORT_NET_SERVER_STATE_HPP
+
+#include "connection.hpp"
+#include "deadlines.hpp"
+#include "listener.hpp"
+#include "loop.hpp"
+#include "pending_operation.hpp"
+#include "places.hpp"
+
+#include <sallyport/context.hpp>
+#include <sallyport/ssl_server.hpp>
+
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+
+namespace sallyport::detail {
+
+class server_state : public std::enable_shared_from_this<server_state> {
+ public:
+  explicit server_state(boost::asio::any_io_executor executor);
+  ~server_state();
+
+  // --- settings, as ssl_server has them ---
+  std::optional<context> configuration;
+  std::chrono::milliseconds handshake_timeout{5000};
+  std::chrono::milliseconds shutdown_timeout{5000};
+  std::size_t max_pending_connections = 128;
+
+  // --- signals ---
+  signal<void()> pending_connection_available;
+  signal<void(ssl_socket&)> started_encryption_handshake;
+  signal<void(ssl_socket&, alert_level, alert_type, std::string_view)> alert_sent;
+  signal<void(ssl_socket&, alert_level, alert_type, std::string_view)> alert_received;
+  signal<void(ssl_socket&, error_code)> error_occurred;
+  signal<void(error_code)> accept_error;
+
+  // --- for ssl_server ---
+  error_code listen(const listener::endpoint& endpoint, const listen_options& options);
+  void pause_accepting();
+  void resume_accepting();
+  /// Goes on accepting if nothing speaks against it any more.
+  void wait_for_clients();
+  void adopt(boost::asio::generic::stream_protocol::socket socket);
+  void close();
+  void destroy();
+  void start_accept(accept_handler handler);
+  void start_drain(std::chrono::milliseconds deadline, shutdown_handler handler);
+  std::shared_ptr<connection> take_pending();
+  std::size_t pending() const noexcept { return queue_.size(); }
+  std::size_t open_connections() const noexcept { return connection_count_; }
+  const listener& listening() const noexcept { return listener_; }
+  sallyport::detail::places& places() noexcept { return places_; }
+
+  // --- for connections ---
+  sallyport::detail::loop& loop() noexcept { return *loop_; }
+  void add(connection& opened) noexcept;
+  /// A descriptor is free again.
+  void note_closed();
+  /// The handshake is complete: into the queue, or to whoever waits.
+  void enqueue(std::shared_ptr<connection> complete);
+  /// Calls the slots; if one throws, the connection is aborted and the exception goes on.
+  template <class Signal, class... Arguments>
+  void emit(connection& about, Signal& signal, Arguments... arguments) {
+    if (signal.empty()) return;
+    try {
+      about.lend([&](ssl_socket& socket) { signal(socket, arguments...); });
+    } catch (...) {
+      try {
+        about.abort();
+      } catch (...) {
+        // The slots of error_occurred throw too; the first exception is the one to tell.
+      }
+      throw;
+    }
+  }
+
+  /// The execution context is being destroyed.
+  void drop_everything();
+
+  boost::intrusive::list_member_hook<> among_servers;
+
+ private:
+  bool may_accept() const noexcept;
+  void on_clients();
+  void admit(int descriptor, const listener::endpoint& peer);
+  bool make_room_for_descriptor();
+  void back_off();
+  void cancel_accept(std::uint64_t number);
+  void stop_listening();
+  void stop_waiting_accepts();
+  void abort_connections();
+  void force_drain();
+  void end_drain(error_code ec);
+
+  struct waiting_accept {
+    std::uint64_t number;
+    pending_operation<error_code, ssl_socket> operation;
+  };
+  using connection_list = boost::intrusive::list<
+      connection,
+      boost::intrusive::member_hook<connection,
+                                    boost::intrusive::list_member_hook<
+                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
+                                    &connection::among_connections>,
+      boost::intrusive::constant_time_size<false>>;
+
+  boost::asio::any_io_executor executor_;
+  std::shared_ptr<sallyport::detail::loop> loop_;
+  listener listener_;
+  boost::asio::steady_timer back_off_timer_;
+  std::chrono::milliseconds back_off_time_{0};
+  bool waits_for_clients_ = false;
+  bool paused_ = false;
+  bool backs_off_ = false;
+  bool context_is_gone_ = false;
+
+  sallyport::detail::places places_;
+  connection_list connections_;
+  std::size_t connection_count_ = 0;
+  std::deque<std::shared_ptr<connection>> queue_;
+  std::deque<waiting_accept> waiting_;
+  std::uint64_t next_waiting_number_ = 0;
+  pending_operation<error_code> drain_;
+  boost::asio::steady_timer drain_timer_;
+};
+
+}  // namespace sallyport::detail
+
+#endif

@@ -1,0 +1,117 @@
+// ssl_socket: one encrypted connection, as the server hands it out.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include <sallyport/ssl_socket.hpp>
+
+#include "connection.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/system_executor.hpp>
+
+#include <utility>
+
+namespace sallyport {
+namespace {
+
+namespace asio = boost::asio;
+
+const std::string no_text;
+
+template <class Handler, class... Arguments>
+void fail_without_connection(Handler handler, Arguments... arguments) {
+  // There is no executor of ours to complete on.
+  detail::pending_operation<error_code, Arguments...>(std::move(handler), asio::system_executor(), [] {})
+      .complete_later(asio::error::bad_descriptor, arguments...);
+}
+
+}  // namespace
+
+ssl_socket::ssl_socket() noexcept = default;
+ssl_socket::ssl_socket(std::shared_ptr<detail::connection> connection) noexcept : connection_(std::move(connection)) {}
+ssl_socket::ssl_socket(ssl_socket&& other) noexcept = default;
+
+ssl_socket& ssl_socket::operator=(ssl_socket&& other) noexcept {
+  ssl_socket former(std::move(*this));  // closes what it held, after the move
+  connection_ = std::move(other.connection_);
+  return *this;
+}
+
+ssl_socket::~ssl_socket() {
+  if (connection_) connection_->close();
+}
+
+ssl_socket::executor_type ssl_socket::get_executor() const noexcept {
+  return connection_ ? connection_->executor() : executor_type();
+}
+
+std::uint64_t ssl_socket::id() const noexcept { return connection_ ? connection_->id() : 0; }
+
+asio::ip::tcp::endpoint ssl_socket::remote_endpoint() const {
+  return connection_ ? connection_->remote_endpoint() : asio::ip::tcp::endpoint();
+}
+asio::ip::tcp::endpoint ssl_socket::local_endpoint() const {
+  return connection_ ? connection_->local_endpoint() : asio::ip::tcp::endpoint();
+}
+std::string ssl_socket::peer_name() const { return connection_ ? connection_->peer_name() : std::string(); }
+
+bool ssl_socket::is_open() const noexcept {
+  return connection_ && (connection_->current_state() == detail::connection::state::handshaking ||
+                         connection_->current_state() == detail::connection::state::open);
+}
+bool ssl_socket::is_encrypted() const noexcept {
+  return connection_ && connection_->current_state() == detail::connection::state::open;
+}
+
+handshake_phase ssl_socket::phase() const noexcept {
+  return connection_ ? connection_->tls().phase() : handshake_phase::before_client_hello;
+}
+std::chrono::steady_clock::duration ssl_socket::handshake_duration() const noexcept {
+  return connection_ ? connection_->handshake_duration() : std::chrono::steady_clock::duration();
+}
+
+tls_version ssl_socket::session_protocol() const noexcept {
+  return connection_ ? connection_->tls().version() : tls_version::unknown;
+}
+std::string_view ssl_socket::session_cipher() const noexcept { return connection_ ? connection_->tls().cipher() : ""; }
+std::string_view ssl_socket::next_negotiated_protocol() const noexcept {
+  return connection_ ? connection_->tls().application_protocol() : "";
+}
+const std::string& ssl_socket::server_name() const noexcept {
+  return connection_ ? connection_->tls().server_name() : no_text;
+}
+bool ssl_socket::session_resumed() const noexcept { return connection_ && connection_->tls().resumed(); }
+
+error_code ssl_socket::error() const noexcept { return connection_ ? connection_->error() : error_code(); }
+const std::string& ssl_socket::error_string() const noexcept {
+  return connection_ ? connection_->error_string() : no_text;
+}
+
+void ssl_socket::start_read(asio::mutable_buffer buffer, detail::io_handler handler) {
+  if (!connection_) return fail_without_connection(std::move(handler), std::size_t{0});
+  connection_->start_read(buffer, std::move(handler));
+}
+void ssl_socket::start_write(const detail::gathered_buffers& buffers, detail::io_handler handler) {
+  if (!connection_) return fail_without_connection(std::move(handler), std::size_t{0});
+  connection_->start_write(buffers, std::move(handler));
+}
+void ssl_socket::start_shutdown_send(detail::shutdown_handler handler) {
+  if (!connection_) return fail_without_connection(std::move(handler));
+  connection_->start_shutdown_send(std::move(handler));
+}
+void ssl_socket::start_shutdown(detail::shutdown_handler handler) {
+  if (!connection_) return fail_without_connection(std::move(handler));
+  connection_->start_shutdown(std::move(handler));
+}
+
+void ssl_socket::cancel() {
+  if (connection_) connection_->cancel();
+}
+void ssl_socket::close() {
+  if (connection_) connection_->close();
+}
+void ssl_socket::abort() {
+  if (connection_) connection_->abort();
+}
+void* ssl_socket::native_handle() noexcept { return connection_ ? connection_->tls().native_handle() : nullptr; }
+
+}  // namespace sallyport

@@ -1,0 +1,21 @@
+// cipher_names: checks of lists of ciphers, cipher suites and groups, name by name.
+//
+// OpenSSL ignores an unknown name in such a list as long as another one is known, so that a typing error weakens or
+// empties the list without a word.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TLS_CIPHER_NAMES_HPP
+#define SALLYPORT_TLS_CIPHER_NAMES_HPP
+
+#include <string>
+
+namespace sallyport::detail {
+
+/// Each returns a sentence about the first name that can't be used, or "" if all can.
+std::string problem_of_ciphers(const std::string& list);
+std::string problem_of_ciphersuites(const std::string& list);
+std::string problem_of_groups(const std::string& list);
+
+}  // namespace sallyport::detail
+
+#endif

@@ -1,0 +1,112 @@
+// failure_reason: from OpenSSL's errors to our vocabulary.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "failure_reason.hpp"
+
+#include <sallyport/alert.hpp>
+
+#include <openssl/sslerr.h>
+#include <openssl/x509_vfy.h>
+
+namespace sallyport::detail {
+namespace {
+
+// OpenSSL reports an alert that the peer sent as this offset plus the alert's number.
+bool is_alert_from_peer(unsigned long code) {
+  return ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) >= SSL_AD_REASON_OFFSET &&
+         ERR_GET_REASON(code) < SSL_AD_REASON_OFFSET + 256;
+}
+
+alert_type alert_of(unsigned long code) {
+  return static_cast<alert_type>(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET);
+}
+
+std::string alert_sentence(unsigned long code) {
+  return "the peer sent the alert '" + std::string(description(alert_of(code))) + "' (" +
+         std::to_string(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET) + ")";
+}
+
+handshake_error certificate_reason(long verify_result) {
+  switch (verify_result) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+      return handshake_error::client_certificate_expired;
+    case X509_V_ERR_CERT_REVOKED:
+      return handshake_error::client_certificate_revoked;
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_UNTRUSTED:
+      return handshake_error::client_certificate_unknown_ca;
+    default:
+      return handshake_error::client_certificate_rejected;
+  }
+}
+
+// Reasons of the SSL library. What isn't listed is a message or record that breaks the protocol.
+handshake_error ssl_reason(int reason, const SSL* ssl) {
+  switch (reason) {
+    case SSL_R_UNSUPPORTED_PROTOCOL:
+    case SSL_R_UNKNOWN_PROTOCOL:
+    case SSL_R_VERSION_TOO_LOW:
+    case SSL_R_NO_PROTOCOLS_AVAILABLE:
+    case SSL_R_WRONG_SSL_VERSION:
+    case SSL_R_INAPPROPRIATE_FALLBACK:
+      return handshake_error::no_common_version;
+    case SSL_R_NO_SHARED_CIPHER:
+    case SSL_R_NO_CIPHERS_SPECIFIED:
+    case SSL_R_NO_CIPHERS_AVAILABLE:
+      return handshake_error::no_common_cipher;
+    case SSL_R_NO_SUITABLE_KEY_SHARE:
+    case SSL_R_NO_SUITABLE_GROUPS:
+    case SSL_R_NO_SHARED_GROUPS:
+      return handshake_error::no_common_group;
+    case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+    case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+      return handshake_error::no_common_signature_algorithm;
+    case SSL_R_NO_APPLICATION_PROTOCOL:
+      return handshake_error::no_common_application_protocol;
+    case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+      return handshake_error::no_client_certificate;
+    case SSL_R_CERTIFICATE_VERIFY_FAILED:
+      return certificate_reason(SSL_get_verify_result(ssl));
+    case SSL_R_CALLBACK_FAILED:
+    case SSL_R_CERT_CB_ERROR:
+    case ERR_R_INTERNAL_ERROR:
+    case ERR_R_MALLOC_FAILURE:
+      return handshake_error::internal;
+    default:
+      return handshake_error::protocol_violation;
+  }
+}
+
+}  // namespace
+
+failure handshake_failure(const SSL* ssl) {
+  // The oldest error is the cause; later ones tell which callers passed it on.
+  const unsigned long code = ERR_peek_error();
+  const std::string words = take_openssl_error();
+  if (code == 0) return {handshake_error::internal, "OpenSSL gave up the handshake without a reason"};
+  if (is_alert_from_peer(code)) return {handshake_error::alert_from_client, alert_sentence(code)};
+  if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
+    // A malformed certificate or key share of the peer surfaces from the library that couldn't parse it; running out
+    // of memory, or a key of ours that doesn't sign, does too. The alert that OpenSSL chose tells nothing more.
+    const bool ours = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(code) == ERR_R_INTERNAL_ERROR;
+    return {ours ? handshake_error::internal : handshake_error::protocol_violation, words};
+  }
+  const handshake_error reason = ssl_reason(ERR_GET_REASON(code), ssl);
+  if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
+    return {reason, X509_verify_cert_error_string(SSL_get_verify_result(ssl))};
+  return {reason, words};
+}
+
+failure stream_failure() {
+  const unsigned long code = ERR_peek_error();
+  const std::string words = take_openssl_error();
+  if (is_alert_from_peer(code)) return {stream_error::alert_from_peer, alert_sentence(code)};
+  return {stream_error::protocol_violation, words.empty() ? "the connection had ended before" : words};
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,19 @@
+// openssl: the rule for OpenSSL's error queue.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "openssl.hpp"
+
+namespace sallyport::detail {
+
+std::string take_openssl_error() {
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  if (code == 0) return {};
+  if (const char* reason = ERR_reason_error_string(code)) return reason;
+  // Errors of the operating system and of unknown libraries have no reason string of their own.
+  char text[256];
+  ERR_error_string_n(code, text, sizeof text);
+  return text;
+}
+
+}  // namespace sallyport::detail

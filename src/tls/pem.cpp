@@ -1,0 +1,445 @@
+// pem: certificates and private keys, from files and from text.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "pem.hpp"
+
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <ctime>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace sallyport::detail {
+
+namespace {
+
+// Also the bytes beyond size(): a short string is copied when it is moved, and the copy stays behind in there.
+void wipe(std::string& text) noexcept {
+  text.resize(text.capacity());
+  OPENSSL_cleanse(text.data(), text.size());
+  text.clear();
+}
+
+}  // namespace
+
+secret_text::secret_text(std::string&& text) noexcept : text_(std::move(text)) { wipe(text); }
+
+secret_text::secret_text(secret_text&& other) noexcept : secret_text(std::move(other.text_)) {}
+
+secret_text& secret_text::operator=(secret_text&& other) noexcept {
+  text_.swap(other.text_);  // the old text is wiped when `other` goes
+  return *this;
+}
+
+secret_text::~secret_text() { wipe(text_); }
+
+namespace {
+
+using x509_sig_ptr = std::unique_ptr<X509_SIG, openssl_free<X509_SIG_free>>;
+using pkcs8_ptr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, openssl_free<PKCS8_PRIV_KEY_INFO_free>>;
+using pkcs12_ptr = std::unique_ptr<PKCS12, openssl_free<PKCS12_free>>;
+
+class file_descriptor {
+ public:
+  explicit file_descriptor(int value) noexcept : value_(value) {}
+  file_descriptor(const file_descriptor&) = delete;
+  file_descriptor& operator=(const file_descriptor&) = delete;
+  ~file_descriptor() {
+    if (value_ >= 0) ::close(value_);
+  }
+  int get() const noexcept { return value_; }
+
+ private:
+  int value_;
+};
+
+std::string reason_of(int system_error) {
+  switch (system_error) {
+    case ENOENT:
+      return "no such file";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case EISDIR:
+      return "is a directory";
+    default:
+      return "cannot be read: " + std::generic_category().message(system_error);
+  }
+}
+
+std::string size_of(std::size_t bytes) {
+  constexpr std::size_t mebibyte = std::size_t{1} << 20;
+  if (bytes % mebibyte == 0) return std::to_string(bytes / mebibyte) + " MiB";
+  return std::to_string(bytes) + " bytes";
+}
+
+// ---- PEM blocks ----
+
+enum class block_kind { certificate, private_key };
+
+std::string_view label_of(block_kind kind) { return kind == block_kind::certificate ? "CERTIFICATE" : "PRIVATE KEY"; }
+
+struct pem_block {
+  std::string label;                ///< "RSA PRIVATE KEY"
+  std::string header;               ///< RFC 1421's, such as "Proc-Type: 4,ENCRYPTED"; empty for most
+  std::vector<unsigned char> data;  ///< decoded, maybe still encrypted
+
+  pem_block() = default;
+  pem_block(pem_block&&) = default;
+  pem_block& operator=(pem_block&&) = default;
+  ~pem_block() { OPENSSL_cleanse(data.data(), data.size()); }
+
+  bool is(block_kind kind) const {
+    if (kind == block_kind::certificate) return label == "CERTIFICATE" || label == "X509 CERTIFICATE";
+    return label == "PRIVATE KEY" || label == "ENCRYPTED PRIVATE KEY" || label == "RSA PRIVATE KEY" ||
+           label == "EC PRIVATE KEY";
+  }
+};
+
+struct pem_blocks {
+  std::vector<pem_block> blocks;
+  std::string damage;  ///< why reading stopped before the end of the text; empty if it didn't
+};
+
+// PEM_read_bio only decodes: it neither decrypts nor asks for a passphrase.
+pem_blocks read_blocks(std::string_view text) {
+  pem_blocks found;
+  ERR_clear_error();
+  const bio_ptr bio{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+  while (bio) {
+    char* label = nullptr;
+    char* header = nullptr;
+    unsigned char* data = nullptr;
+    long size = 0;
+    if (PEM_read_bio(bio.get(), &label, &header, &data, &size) != 1) break;
+    pem_block block;
+    block.label = label;
+    block.header = header;
+    block.data.assign(data, data + size);
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(data, static_cast<std::size_t>(size));
+    found.blocks.push_back(std::move(block));
+  }
+  const unsigned long last = ERR_peek_last_error();
+  const bool at_end = ERR_GET_LIB(last) == ERR_LIB_PEM && ERR_GET_REASON(last) == PEM_R_NO_START_LINE;
+  std::string reason = take_openssl_error();
+  if (!at_end) found.damage = reason.empty() ? "out of memory" : std::move(reason);
+  return found;
+}
+
+// "2 CERTIFICATE, 1 PRIVATE KEY": what a text holds instead of what was looked for.
+std::string inventory(std::span<const pem_block> blocks) {
+  constexpr std::size_t most_labels = 4;
+  const auto is_plain = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' '; };
+  std::vector<std::pair<std::string, std::size_t>> counts;
+  for (const pem_block& block : blocks) {
+    // The label is whatever the file says: nothing else than a plain one belongs in a log line.
+    const std::string label = std::ranges::all_of(block.label, is_plain) ? block.label : "unknown";
+    const auto known = std::ranges::find(counts, label, &std::pair<std::string, std::size_t>::first);
+    if (known != counts.end()) {
+      ++known->second;
+    } else {
+      counts.emplace_back(label, 1);
+    }
+  }
+  std::string text;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (i > 0) text += ", ";
+    if (i == most_labels) return text + "and others";
+    text += std::to_string(counts[i].second) + " " + counts[i].first;
+  }
+  return text;
+}
+
+// True if the text is one ASN.1 SEQUENCE from its first byte to its last.
+bool is_der(std::string_view text) {
+  const auto* begin = reinterpret_cast<const unsigned char*>(text.data());
+  const unsigned char* in = begin;
+  long length = 0;
+  int tag = 0;
+  int tag_class = 0;
+  ERR_clear_error();
+  const int form = ASN1_get_object(&in, &length, &tag, &tag_class, static_cast<long>(text.size()));
+  ERR_clear_error();
+  return (form & 0x80) == 0 && tag == V_ASN1_SEQUENCE && tag_class == V_ASN1_UNIVERSAL &&
+         in + length == begin + text.size();
+}
+
+bool is_pkcs12(std::string_view text) {
+  const auto* in = reinterpret_cast<const unsigned char*>(text.data());
+  const pkcs12_ptr parsed{d2i_PKCS12(nullptr, &in, static_cast<long>(text.size()))};
+  ERR_clear_error();
+  return parsed != nullptr;
+}
+
+// Why a text without a single PEM block isn't what was wanted.
+std::string explain_not_pem(const named_text& source, block_kind kind) {
+  if (source.text.find_first_not_of(" \t\r\n") == std::string_view::npos) return "is empty";
+  std::string command;
+  std::string format;
+  if (is_pkcs12(source.text)) {
+    format = "PKCS#12";
+    command = "openssl pkcs12 -in ";
+  } else if (is_der(source.text)) {
+    format = "DER";
+    command = kind == block_kind::certificate ? "openssl x509 -inform der -in " : "openssl pkey -inform der -in ";
+  } else {
+    return "is not PEM: it has no -----BEGIN line";
+  }
+  return "is " + format + ", not PEM" + (source.is_file ? "; convert it with: " + command + source.name : "");
+}
+
+// The blocks of one kind, at least one. A damaged block of any kind refuses the whole text: what comes after it
+// can't be known.
+result<std::vector<pem_block>> find_blocks(const named_text& source, block_kind kind) {
+  const bool certificate = kind == block_kind::certificate;
+  const auto refuse = [&](configuration_error why, const std::string& reason) {
+    return error{why, source.name + ": " + reason};
+  };
+  if (source.text.size() > INT_MAX) return refuse(configuration_error::file_too_large, "is larger than 2 GiB");
+
+  // Some editors on Windows start a file with a byte order mark, which would hide the first block.
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  const std::size_t start = source.text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
+  pem_blocks found = read_blocks(source.text.substr(start));
+  if (!found.damage.empty()) {
+    return refuse(certificate ? configuration_error::bad_certificate : configuration_error::bad_private_key,
+                  "PEM block " + std::to_string(found.blocks.size() + 1) + " is damaged (" + found.damage + ")");
+  }
+  if (found.blocks.empty()) return refuse(configuration_error::not_pem, explain_not_pem(source, kind));
+
+  std::vector<pem_block> wanted;
+  for (pem_block& block : found.blocks) {
+    if (block.is(kind)) wanted.push_back(std::move(block));
+  }
+  if (wanted.empty()) {
+    return refuse(certificate ? configuration_error::no_certificate : configuration_error::no_private_key,
+                  "no " + std::string(label_of(kind)) + " block (found " + inventory(found.blocks) + ")");
+  }
+  return wanted;
+}
+
+// ---- private keys ----
+
+// The queue's error about a missing algorithm ("unsupported"), for which no other passphrase can help; empty if there
+// is none. Empties the queue.
+std::string take_unsupported_error() {
+  std::string reason;
+  while (const unsigned long code = ERR_get_error()) {
+    const int why = ERR_GET_REASON(code);
+    const bool missing =
+        why == ERR_R_UNSUPPORTED || (ERR_GET_LIB(code) == ERR_LIB_EVP &&
+                                     (why == EVP_R_UNSUPPORTED_ALGORITHM || why == EVP_R_UNKNOWN_PBE_ALGORITHM ||
+                                      why == EVP_R_UNSUPPORTED_CIPHER || why == EVP_R_UNSUPPORTED_PRF));
+    if (!missing || !reason.empty()) continue;
+    const char* text = ERR_reason_error_string(code);
+    reason = text ? text : "unsupported";
+  }
+  return reason;
+}
+
+error cannot_decrypt(const std::string& name) {
+  if (const std::string reason = take_unsupported_error(); !reason.empty()) {
+    return {configuration_error::bad_private_key,
+            name + ": this OpenSSL can't decrypt the private key (" + reason + ")"};
+  }
+  return {configuration_error::wrong_passphrase, name + ": wrong passphrase for the private key"};
+}
+
+error bad_key(const std::string& name) {
+  const std::string reason = take_openssl_error();
+  return {configuration_error::bad_private_key,
+          name + ": the private key doesn't parse" + (reason.empty() ? "" : " (" + reason + ")")};
+}
+
+// PEM_do_header's way of asking: hand over what we have. It must be there, or OpenSSL asks on the terminal.
+int give_passphrase(char* out, int size, int /*writing*/, void* passphrase) {
+  const std::string_view text = static_cast<const secret_text*>(passphrase)->view();
+  if (text.size() > static_cast<std::size_t>(size)) return -1;
+  std::memcpy(out, text.data(), text.size());
+  return static_cast<int>(text.size());
+}
+
+pkey_ptr parse_pkcs8(const std::vector<unsigned char>& data) {
+  const unsigned char* in = data.data();
+  const pkcs8_ptr parsed{d2i_PKCS8_PRIV_KEY_INFO(nullptr, &in, static_cast<long>(data.size()))};
+  return pkey_ptr{parsed ? EVP_PKCS82PKEY(parsed.get()) : nullptr};
+}
+
+pkey_ptr parse_traditional(const std::string& label, const std::vector<unsigned char>& data) {
+  const int type = label == "RSA PRIVATE KEY" ? EVP_PKEY_RSA : EVP_PKEY_EC;
+  const unsigned char* in = data.data();
+  return pkey_ptr{d2i_PrivateKey(type, nullptr, &in, static_cast<long>(data.size()))};
+}
+
+result<pkey_ptr> decrypt_pkcs8(const pem_block& block, const std::string& name, const secret_text& passphrase) {
+  const unsigned char* in = block.data.data();
+  const x509_sig_ptr encrypted{d2i_X509_SIG(nullptr, &in, static_cast<long>(block.data.size()))};
+  if (!encrypted) return bad_key(name);
+  const std::string_view text = passphrase.view();
+  const pkcs8_ptr decrypted{PKCS8_decrypt(encrypted.get(), text.data(), static_cast<int>(text.size()))};
+  if (!decrypted) return cannot_decrypt(name);
+  pkey_ptr key{EVP_PKCS82PKEY(decrypted.get())};
+  if (!key) return bad_key(name);
+  return key;
+}
+
+result<pkey_ptr> decrypt_traditional(pem_block& block, const std::string& name, secret_text& passphrase) {
+  EVP_CIPHER_INFO cipher{};
+  if (PEM_get_EVP_CIPHER_INFO(block.header.data(), &cipher) != 1) return bad_key(name);
+  long size = static_cast<long>(block.data.size());
+  if (PEM_do_header(&cipher, block.data.data(), &size, give_passphrase, &passphrase) != 1) return cannot_decrypt(name);
+  const auto decrypted_size = static_cast<std::size_t>(size);
+  OPENSSL_cleanse(block.data.data() + decrypted_size, block.data.size() - decrypted_size);
+  block.data.resize(decrypted_size);
+  pkey_ptr key = parse_traditional(block.label, block.data);
+  // The only check of the passphrase is the padding, which one wrong passphrase in 256 passes. What comes out then
+  // is noise.
+  if (!key) return cannot_decrypt(name);
+  return key;
+}
+
+}  // namespace
+
+result<file_contents> read_file(const std::filesystem::path& file, std::size_t limit) {
+  const std::string name = file.string();
+  const auto refuse = [&](configuration_error why, const std::string& reason) {
+    return error{why, name + ": " + reason};
+  };
+  // A named pipe is waited for until its other end opens it, as every tool does. O_NOCTTY: a terminal named by
+  // mistake must not become ours.
+  const file_descriptor descriptor{::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY)};
+  if (descriptor.get() < 0) return refuse(configuration_error::unreadable_file, reason_of(errno));
+  struct stat status {};
+  if (::fstat(descriptor.get(), &status) != 0) return refuse(configuration_error::unreadable_file, reason_of(errno));
+  if (S_ISDIR(status.st_mode)) return refuse(configuration_error::unreadable_file, reason_of(EISDIR));
+  const bool regular = S_ISREG(status.st_mode);
+  // A terminal would be a prompt, and /dev/zero never ends.
+  if (!regular && !S_ISFIFO(status.st_mode)) {
+    return refuse(configuration_error::unreadable_file, "is neither a file nor a pipe");
+  }
+  const auto too_large = [&] {
+    return refuse(configuration_error::file_too_large,
+                  "larger than " + size_of(limit) + ", which no PEM certificate is");
+  };
+  if (regular && status.st_size > 0 && static_cast<std::size_t>(status.st_size) > limit) return too_large();
+
+  std::string text;
+  text.reserve(limit + 1);  // never reallocated, so that no copy of a key stays behind in the heap
+  std::array<char, 16 * 1024> chunk;
+  int failure = 0;
+  while (text.size() <= limit) {
+    const ssize_t count = ::read(descriptor.get(), chunk.data(), std::min(chunk.size(), limit + 1 - text.size()));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) failure = errno;
+    if (count <= 0) break;
+    text.append(chunk.data(), static_cast<std::size_t>(count));
+  }
+  OPENSSL_cleanse(chunk.data(), chunk.size());
+  file_contents contents{secret_text{std::move(text)}, regular ? status.st_mode & 07777 : 0};
+  if (failure != 0) return refuse(configuration_error::unreadable_file, reason_of(failure));
+  if (contents.text.view().size() > limit) return too_large();
+  return contents;
+}
+
+result<std::vector<x509_ptr>> certificates_from_pem(const named_text& source) {
+  auto blocks = find_blocks(source, block_kind::certificate);
+  if (!blocks) return blocks.error();
+  std::vector<x509_ptr> certificates;
+  for (const pem_block& block : *blocks) {
+    ERR_clear_error();
+    const unsigned char* in = block.data.data();
+    x509_ptr certificate{d2i_X509(nullptr, &in, static_cast<long>(block.data.size()))};
+    // The second test: bytes after the certificate. The third: extensions that contradict each other; it also makes
+    // OpenSSL decode them now, and not when threads share the certificate.
+    if (!certificate || in != block.data.data() + block.data.size() ||
+        (X509_get_extension_flags(certificate.get()) & EXFLAG_INVALID) != 0) {
+      const std::string reason = take_openssl_error();
+      return error{configuration_error::bad_certificate,
+                   source.name + ": certificate " + std::to_string(certificates.size() + 1) + " doesn't parse" +
+                       (reason.empty() ? "" : " (" + reason + ")")};
+    }
+    certificates.push_back(std::move(certificate));
+  }
+  ERR_clear_error();
+  return certificates;
+}
+
+result<pkey_ptr> private_key_from_pem(const named_text& source, const passphrase_source& passphrase) {
+  const std::string& name = source.name;
+  auto blocks = find_blocks(source, block_kind::private_key);
+  if (!blocks) return blocks.error();
+  pem_block& block = blocks->front();
+
+  const bool encrypted_pkcs8 = block.label == "ENCRYPTED PRIVATE KEY";
+  const bool encrypted_traditional =
+      block.header.find("ENCRYPTED") != std::string::npos && block.label != "PRIVATE KEY";
+  ERR_clear_error();
+  if (!encrypted_pkcs8 && !encrypted_traditional) {
+    pkey_ptr key = block.label == "PRIVATE KEY" ? parse_pkcs8(block.data) : parse_traditional(block.label, block.data);
+    if (!key) return bad_key(name);
+    ERR_clear_error();
+    return key;
+  }
+
+  if (!passphrase) {
+    return error{configuration_error::passphrase_needed,
+                 name + ": the private key is encrypted and no passphrase is given"};
+  }
+  secret_text answer{passphrase(name)};
+  ERR_clear_error();
+  auto key = encrypted_pkcs8 ? decrypt_pkcs8(block, name, answer) : decrypt_traditional(block, name, answer);
+  ERR_clear_error();
+  return key;
+}
+
+std::string to_pem(const X509& certificate) {
+  const bio_ptr bio{BIO_new(BIO_s_mem())};
+  if (!bio || PEM_write_bio_X509(bio.get(), &certificate) != 1) {
+    ERR_clear_error();
+    return {};
+  }
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+std::string to_string(const ASN1_TIME* time) {
+  std::tm parts{};
+  char text[64];
+  if (!time || ASN1_TIME_to_tm(time, &parts) != 1) {
+    ERR_clear_error();
+    return "an unreadable date";
+  }
+  const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return {text, size};
+}
+
+std::string validity_problem(const X509& certificate) {
+  const ASN1_TIME* not_before = X509_get0_notBefore(&certificate);
+  const ASN1_TIME* not_after = X509_get0_notAfter(&certificate);
+  const int begin = X509_cmp_current_time(not_before);
+  const int end = X509_cmp_current_time(not_after);
+  ERR_clear_error();
+  // 0 is a date that OpenSSL can't read; clients can't either.
+  if (begin == 0 || end == 0) return "has a validity period that cannot be read";
+  if (end < 0) return "expired on " + to_string(not_after);
+  if (begin > 0) return "is not valid before " + to_string(not_before);
+  return {};
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,16 @@
+// session_callbacks: the callbacks that OpenSSL knows only per SSL_CTX and that belong to a session.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TLS_SESSION_CALLBACKS_HPP
+#define SALLYPORT_TLS_SESSION_CALLBACKS_HPP
+
+#include <openssl/ssl.h>
+
+namespace sallyport::detail {
+
+/// Called once for each SSL_CTX, by context::make(). Sessions made from it find their own state again.
+void install_session_callbacks(SSL_CTX* ssl_ctx) noexcept;
+
+}  // namespace sallyport::detail
+
+#endif

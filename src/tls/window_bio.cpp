@@ -1,0 +1,81 @@
+// window_bio: the BIO through which OpenSSL reads and writes the caller's io_window, without buffers of its own.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "window_bio.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sallyport::detail {
+namespace {
+
+window_bio& state_of(BIO* bio) { return *static_cast<window_bio*>(BIO_get_data(bio)); }
+
+int read_window(BIO* bio, char* data, std::size_t size, std::size_t* bytes) {
+  window_bio& state = state_of(bio);
+  BIO_clear_retry_flags(bio);
+  if (state.cut_off || state.window == nullptr) return 0;
+  auto& input = state.window->input;
+  if (input.empty()) {
+    BIO_set_retry_read(bio);
+    return 0;
+  }
+  *bytes = std::min(size, input.size());
+  std::memcpy(data, input.data(), *bytes);
+  input = input.subspan(*bytes);
+  return 1;
+}
+
+int write_window(BIO* bio, const char* data, std::size_t size, std::size_t* bytes) {
+  window_bio& state = state_of(bio);
+  BIO_clear_retry_flags(bio);
+  if (state.window == nullptr) return 0;
+  io_window& window = *state.window;
+  const auto room = window.output.subspan(window.produced);
+  if (room.empty()) {
+    BIO_set_retry_write(bio);
+    return 0;
+  }
+  *bytes = std::min(size, room.size());
+  std::memcpy(room.data(), data, *bytes);
+  window.produced += *bytes;
+  return 1;
+}
+
+long control(BIO* bio, int command, long, void*) {
+  switch (command) {
+    case BIO_CTRL_FLUSH:
+    case BIO_CTRL_DUP:
+      return 1;
+    case BIO_CTRL_PENDING: {
+      const window_bio& state = state_of(bio);
+      return state.window == nullptr ? 0 : static_cast<long>(state.window->input.size());
+    }
+    default:
+      return 0;
+  }
+}
+
+BIO_METHOD* make_method() {
+  BIO_METHOD* method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "sallyport window");
+  if (method == nullptr) return nullptr;
+  BIO_meth_set_read_ex(method, read_window);
+  BIO_meth_set_write_ex(method, write_window);
+  BIO_meth_set_ctrl(method, control);
+  return method;
+}
+
+}  // namespace
+
+bio_ptr window_bio::make_bio() {
+  // One method for the process; OpenSSL may still use it while statics are destroyed, so it is never freed.
+  static BIO_METHOD* const method = make_method();
+  bio_ptr bio(method == nullptr ? nullptr : BIO_new(method));
+  if (bio) {
+    BIO_set_data(bio.get(), this);
+    BIO_set_init(bio.get(), 1);
+  }
+  return bio;
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,26 @@
+// window_bio: the BIO through which OpenSSL reads and writes the caller's io_window, without buffers of its own.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TLS_WINDOW_BIO_HPP
+#define SALLYPORT_TLS_WINDOW_BIO_HPP
+
+#include "openssl.hpp"
+
+#include <sallyport/session.hpp>
+
+namespace sallyport::detail {
+
+/// The state behind one BIO. The window is borrowed for the length of a step, and null between steps.
+struct window_bio {
+  io_window* window = nullptr;
+
+  /// Once true, OpenSSL gets no more input: the session has decided to end, and OpenSSL has no call to say so.
+  bool cut_off = false;
+
+  /// A BIO over this object, which must stay where it is as long as the BIO lives. Null if out of memory.
+  bio_ptr make_bio();
+};
+
+}  // namespace sallyport::detail
+
+#endif

@@ -1,0 +1,226 @@
+// test_pki: certificates and keys made on the spot, for tests.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "test_pki.hpp"
+
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <arpa/inet.h>
+
+#include <array>
+#include <memory>
+#include <stdexcept>
+
+namespace sallyport::test {
+
+namespace {
+
+template <auto Free>
+struct free_with {
+  template <class T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+using bio_ptr = std::unique_ptr<BIO, free_with<BIO_free>>;
+using key_ptr = std::unique_ptr<EVP_PKEY, free_with<EVP_PKEY_free>>;
+using x509_ptr = std::unique_ptr<X509, free_with<X509_free>>;
+
+void require(bool ok, const char* what) {
+  if (ok) return;
+  const unsigned long code = ERR_get_error();
+  ERR_clear_error();
+  const char* reason = ERR_reason_error_string(code);
+  throw std::runtime_error(std::string("test_pki: ") + what + ": " + (reason ? reason : "failed"));
+}
+
+bio_ptr new_bio() {
+  bio_ptr bio{BIO_new(BIO_s_mem())};
+  require(bio != nullptr, "BIO_new");
+  return bio;
+}
+
+std::string contents_of(const bio_ptr& bio) {
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+int no_passphrase(char*, int, int, void*) { return -1; }
+
+key_ptr parse_key(const std::string& pem) {
+  const bio_ptr bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+  key_ptr key{PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
+  require(key != nullptr, "parse key");
+  return key;
+}
+
+x509_ptr parse_certificate(const std::string& pem) {
+  const bio_ptr bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
+  x509_ptr certificate{PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)};
+  require(certificate != nullptr, "parse certificate");
+  return certificate;
+}
+
+key_ptr generate(key_type type) {
+  key_ptr key;
+  switch (type) {
+    case key_type::ec_p256:
+      key.reset(EVP_EC_gen("P-256"));
+      break;
+    case key_type::ec_p384:
+      key.reset(EVP_EC_gen("P-384"));
+      break;
+    case key_type::ec_p192:
+      key.reset(EVP_EC_gen("P-192"));
+      break;
+    case key_type::ed25519:
+      key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519"));
+      break;
+    case key_type::x25519:
+      key.reset(EVP_PKEY_Q_keygen(nullptr, nullptr, "X25519"));
+      break;
+    case key_type::rsa_2048:
+      key.reset(EVP_RSA_gen(2048));
+      break;
+    case key_type::rsa_1024:
+      key.reset(EVP_RSA_gen(1024));
+      break;
+  }
+  require(key != nullptr, "make key");
+  return key;
+}
+
+std::string to_pem(EVP_PKEY* key) {
+  const bio_ptr bio = new_bio();
+  require(PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1, "write key");
+  return contents_of(bio);
+}
+
+void add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
+  X509V3_CTX context;
+  X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
+  const std::unique_ptr<X509_EXTENSION, free_with<X509_EXTENSION_free>> extension{
+      X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str())};
+  require(extension && X509_add_ext(certificate, extension.get(), -1) == 1, "add extension");
+}
+
+std::string alternative_names(const std::vector<std::string>& names) {
+  std::string value;
+  for (const std::string& name : names) {
+    std::array<unsigned char, 16> address;
+    const bool is_ip =
+        inet_pton(AF_INET, name.c_str(), address.data()) == 1 || inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
+    value += (value.empty() ? "" : ",") + std::string(is_ip ? "IP:" : "DNS:") + name;
+  }
+  return value;
+}
+
+// Signed by `issuer` with `issuer_key`; by itself if there is none.
+credentials make(const certificate_options& options, X509* issuer, EVP_PKEY* issuer_key) {
+  const key_ptr key = generate(options.key);
+  const x509_ptr certificate{X509_new()};
+  require(certificate != nullptr, "X509_new");
+  X509* x509 = certificate.get();
+  if (!issuer) {
+    issuer = x509;
+    issuer_key = key.get();
+  }
+
+  const std::unique_ptr<BIGNUM, free_with<BN_free>> serial{BN_new()};
+  require(serial && BN_rand(serial.get(), 100, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+              BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(x509)),
+          "serial number");
+  require(X509_set_version(x509, X509_VERSION_3) == 1 &&
+              X509_gmtime_adj(X509_getm_notBefore(x509), static_cast<long>(options.valid_from.count())) &&
+              X509_gmtime_adj(X509_getm_notAfter(x509), static_cast<long>(options.valid_until.count())) &&
+              X509_set_pubkey(x509, key.get()) == 1,
+          "fill certificate");
+  require(
+      X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(options.common_name.c_str()), -1, -1, 0) == 1 &&
+          X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1,
+      "names");
+  add_extension(x509, issuer, NID_basic_constraints, options.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  add_extension(x509, issuer, NID_key_usage, options.is_ca ? "critical,keyCertSign,cRLSign" : "digitalSignature");
+  add_extension(x509, issuer, NID_subject_key_identifier, "hash");
+  if (issuer != x509) add_extension(x509, issuer, NID_authority_key_identifier, "keyid");
+  if (!options.names.empty()) add_extension(x509, issuer, NID_subject_alt_name, alternative_names(options.names));
+  if (!options.extended_key_usage.empty()) {
+    add_extension(x509, issuer, NID_ext_key_usage, options.extended_key_usage);
+  }
+
+  // Ed25519 brings its own digest.
+  const bool own_digest = EVP_PKEY_get_base_id(issuer_key) == EVP_PKEY_ED25519;
+  const EVP_MD* digest = own_digest ? nullptr : EVP_get_digestbyname(options.digest.c_str());
+  require((own_digest || digest) && X509_sign(x509, issuer_key, digest) > 0, "sign");
+
+  const bio_ptr bio = new_bio();
+  require(PEM_write_bio_X509(bio.get(), x509) == 1, "write certificate");
+  return {contents_of(bio), to_pem(key.get())};
+}
+
+}  // namespace
+
+std::string make_key(key_type type) { return to_pem(generate(type).get()); }
+
+credentials make_ca(const std::string& common_name) {
+  return make_self_signed({.common_name = common_name, .is_ca = true});
+}
+
+credentials make_self_signed(const certificate_options& options) { return make(options, nullptr, nullptr); }
+
+credentials issue(const credentials& issuer, const certificate_options& options) {
+  const x509_ptr certificate = parse_certificate(issuer.certificate);
+  const key_ptr key = parse_key(issuer.key);
+  return make(options, certificate.get(), key.get());
+}
+
+std::string encode_key(const std::string& key, key_format format, const std::string& passphrase) {
+  const key_ptr parsed = parse_key(key);
+  const bio_ptr bio = new_bio();
+  const EVP_CIPHER* cipher = passphrase.empty() ? nullptr : EVP_aes_256_cbc();
+  if (format == key_format::pkcs8) {
+    require(PEM_write_bio_PKCS8PrivateKey(bio.get(), parsed.get(), cipher, passphrase.data(),
+                                          static_cast<int>(passphrase.size()), nullptr, nullptr) == 1,
+            "write key");
+  } else {
+    require(PEM_write_bio_PrivateKey_traditional(bio.get(), parsed.get(), cipher,
+                                                 reinterpret_cast<const unsigned char*>(passphrase.data()),
+                                                 static_cast<int>(passphrase.size()), no_passphrase, nullptr) == 1,
+            "write key");
+  }
+  return contents_of(bio);
+}
+
+std::string certificate_to_der(const std::string& pem) {
+  const bio_ptr bio = new_bio();
+  require(i2d_X509_bio(bio.get(), parse_certificate(pem).get()) == 1, "write certificate");
+  return contents_of(bio);
+}
+
+std::string key_to_der(const std::string& pem) {
+  const bio_ptr bio = new_bio();
+  require(i2d_PrivateKey_bio(bio.get(), parse_key(pem).get()) == 1, "write key");
+  return contents_of(bio);
+}
+
+std::string to_pkcs12(const credentials& both, const std::string& passphrase) {
+  const std::unique_ptr<PKCS12, free_with<PKCS12_free>> bundle{
+      PKCS12_create(passphrase.c_str(), "test", parse_key(both.key).get(), parse_certificate(both.certificate).get(),
+                    nullptr, 0, 0, 0, 0, 0)};
+  const bio_ptr bio = new_bio();
+  require(bundle && i2d_PKCS12_bio(bio.get(), bundle.get()) == 1, "write PKCS#12");
+  return contents_of(bio);
+}
+
+}  // namespace sallyport::test

@@ -1,0 +1,56 @@
+// sallyport, the command.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "echo.hpp"
+#include "failure.hpp"
+#include "forward.hpp"
+#include "log.hpp"
+#include "options.hpp"
+#include "text.hpp"
+
+#include <csignal>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace {
+
+using namespace sallyport::tool;
+
+exit_status run(const information& information) {
+  std::cout << information.text << std::flush;
+  return std::cout ? exit_ok : exit_failure;
+}
+
+exit_status run(const echo_options& options) {
+  logger log(options.service.level, options.service.format);
+  return run_echo(options, log);
+}
+
+exit_status run(const forward_options& options) {
+  logger log(options.service.level, options.service.format);
+  return run_forward(options, log);
+}
+
+// Exactly one line, whatever names the sentence repeats.
+exit_status complain(exit_status status, const std::exception& failure) {
+  std::cerr << "sallyport: " + printable(failure.what()) + "\n";
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // A peer that is gone is an error code of the write, not the end of the process; so is a closed log.
+  std::signal(SIGPIPE, SIG_IGN);
+  try {
+    const auto options = parse_options(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+    return std::visit([](const auto& chosen) { return run(chosen); }, options);
+  } catch (const startup_failure& failure) {
+    return complain(failure.status(), failure);
+  } catch (const std::exception& failure) {
+    return complain(exit_failure, failure);
+  }
+}

@@ -1,0 +1,37 @@
+// service: what echo and forward share: from the options to a server that runs, logs, and stops on a signal.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TOOL_SERVICE_HPP
+#define SALLYPORT_TOOL_SERVICE_HPP
+
+#include "failure.hpp"
+#include "log.hpp"
+#include "options.hpp"
+
+#include <sallyport/ssl_socket.hpp>
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace sallyport::tool {
+
+/// What became of a connection, for the log.
+struct served {
+  std::uint64_t bytes_in = 0;   ///< from the client
+  std::uint64_t bytes_out = 0;  ///< to the client
+  std::string ended{};          ///< "close_notify" if all went well, or why it was cut
+};
+
+/// What to do with a connection. What it throws is logged and ends this connection alone.
+using connection_handler = std::function<boost::asio::awaitable<served>(ssl_socket)>;
+
+/// Serves until SIGTERM or SIGINT, and then until the connections have ended or --shutdown-timeout is over.
+/// Throws startup_failure if it can't start.
+exit_status run_service(const service_options& options, logger& log, connection_handler handler);
+
+}  // namespace sallyport::tool
+
+#endif

@@ -1,0 +1,147 @@
+// tunnel: see tunnel.hpp.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "tunnel.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <utility>
+
+namespace sallyport::tool {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::size_t buffer_size = 16 * 1024;  // one TLS record
+
+// Somebody who has said "that was all" and then neither sends, takes, nor ends anything for so long is gone: a client
+// that never answers a close_notify would otherwise hold two descriptors for ever. Longer than a slow backend takes to
+// answer a request, as a client may well half-close after it.
+constexpr std::chrono::seconds half_closed_timeout{60};
+
+}  // namespace
+
+tunnel::tunnel(ssl_socket client, backend_socket backend)
+    : client_(std::move(client)), backend_(std::move(backend)), changed_(client_.get_executor()) {}
+
+asio::awaitable<served> tunnel::run() {
+  try {
+    start(client_to_backend());
+    start(backend_to_client());
+  } catch (const std::exception& failure) {  // out of memory; one direction may run already
+    cut("server", failure.what());
+  }
+  while (coroutines_ > 0) {
+    const auto patience = last_movement_ + half_closed_timeout;
+    if (half_closed_ && !is_cut_ && clock::now() >= patience) cut("server", "half-closed, and nothing moves");
+    changed_.expires_at(half_closed_ && !is_cut_ ? patience : clock::time_point::max());
+    co_await changed_.async_wait(as_result);
+  }
+  if (!is_cut_) served_.ended = "close_notify";
+  client_.close();
+  error_code ignored;
+  backend_.close(ignored);
+  co_return served_;
+}
+
+void tunnel::start(asio::awaitable<void> direction) {
+  ++coroutines_;
+  asio::co_spawn(client_.get_executor(), std::move(direction), [self = shared_from_this()](std::exception_ptr thrown) {
+    --self->coroutines_;
+    if (thrown) {
+      try {
+        std::rethrow_exception(thrown);
+      } catch (const std::exception& failure) {
+        self->cut("server", failure.what());
+      }
+    }
+    self->changed_.cancel();
+  });
+}
+
+asio::awaitable<void> tunnel::client_to_backend() {
+  std::array<std::byte, buffer_size> buffer;
+  for (;;) {
+    const auto [read_failure, size] = co_await client_.async_read_some(asio::buffer(buffer), as_result);
+    if (read_failure == asio::error::eof) break;
+    if (read_failure) {
+      cut("client", read_failure.message());
+      co_return;
+    }
+    served_.bytes_in += size;
+    moved();
+    const auto [write_failure, written] =
+        co_await asio::async_write(backend_, asio::buffer(buffer.data(), size), as_result);
+    if (write_failure) {
+      if (is_cut_) co_return;
+      // The backend doesn't want to hear more, but it may have answered ("413 Content Too Large") before it said so:
+      // what it has sent still goes to the client, and then the cut.
+      backend_failure_ = write_failure;
+      if (half_closed_) cut_by_backend(write_failure);
+      direction_ended();
+      co_return;
+    }
+    moved();
+  }
+  error_code ignored;  // a backend that is gone is found by the other direction
+  backend_.shutdown(backend_socket::shutdown_send, ignored);
+  direction_ended();
+}
+
+asio::awaitable<void> tunnel::backend_to_client() {
+  std::array<std::byte, buffer_size> buffer;
+  for (;;) {
+    const auto [read_failure, size] = co_await backend_.async_read_some(asio::buffer(buffer), as_result);
+    if (read_failure == asio::error::eof) break;
+    if (read_failure) {
+      cut_by_backend(read_failure);
+      co_return;
+    }
+    moved();
+    const auto [write_failure, written] =
+        co_await asio::async_write(client_, asio::buffer(buffer.data(), size), as_result);
+    served_.bytes_out += written;
+    if (write_failure) {
+      cut("client", write_failure.message());
+      co_return;
+    }
+    moved();
+  }
+  // A failed write has taken the reset off the socket, and what then reads like a clean end isn't one.
+  if (backend_failure_) {
+    cut_by_backend(backend_failure_);
+    co_return;
+  }
+  direction_ended();
+  const auto [failure] = co_await client_.async_shutdown_send(as_result);
+  if (failure) cut("client", failure.message());
+}
+
+void tunnel::direction_ended() {
+  half_closed_ = true;
+  changed_.cancel();
+}
+
+void tunnel::cut_by_backend(error_code failure) {
+  if (is_cut_) return;
+  backend_failure_ = failure;
+  cut("backend", failure.message());
+}
+
+// The first reason counts: the other direction then fails because of the cut.
+void tunnel::cut(std::string_view side, const std::string& reason) {
+  if (is_cut_) return;
+  is_cut_ = true;
+  served_.ended = std::string(side) + ": " + reason;
+  client_.abort();
+  reset(backend_);
+}
+
+}  // namespace sallyport::tool
