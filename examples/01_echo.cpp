@@ -1,6 +1,6 @@
 // An echo server over TLS: what the README shows.
 //
-// Try it: openssl s_client -connect 127.0.0.1:8443 -quiet
+// Try it: openssl s_client -connect localhost:8443 -quiet
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/sallyport.hpp>
@@ -31,20 +31,11 @@ asio::awaitable<void> serve(sallyport::ssl_server& server) {
 int main(int argc, char** argv) {
   asio::io_context context(1);
   sallyport::ssl_server server(context.get_executor());
-
   sallyport::ssl_configuration configuration;
-  const std::string names[] = {"localhost", "127.0.0.1"};
-  configuration.identities = {sallyport::identity::self_signed(names).value()};  // or from_pem_files(chain, key)
+  configuration.identities = {sallyport::identity::self_signed({"localhost"}).value()};  // or from_pem_files(...)
   server.set_configuration(configuration).value();
-  server.error_occurred.connect([](sallyport::ssl_socket& socket, sallyport::error_code why) {
-    std::cerr << socket.peer_name() << ": " << why.message() << '\n';
-  });
-
   const auto port = static_cast<std::uint16_t>(argc > 1 ? std::stoi(argv[1]) : 8443);
-  if (auto error = server.listen(asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), port))) {
-    std::cerr << "listen: " << error.message() << '\n';
-    return 1;
-  }
+  if (auto error = server.listen(asio::ip::tcp::endpoint(asio::ip::tcp::v6(), port))) return error.value();
   std::cerr << "listening on port " << server.server_port() << '\n';
   asio::co_spawn(context, serve(server), asio::detached);
   context.run();

@@ -36,8 +36,7 @@ int main(int argc, char** argv) {
   sallyport::ssl_server server(context.get_executor());
 
   sallyport::ssl_configuration configuration;
-  const std::string names[] = {"localhost"};
-  configuration.identities = {sallyport::identity::self_signed(names).value()};
+  configuration.identities = {sallyport::identity::self_signed({"localhost"}).value()};
   server.set_configuration(configuration).value();
   server.set_handshake_timeout(std::chrono::seconds(2));
 

@@ -49,8 +49,7 @@ int main(int argc, char** argv) {
   sallyport::ssl_server server(context.get_executor());
 
   sallyport::ssl_configuration configuration;
-  const std::string names[] = {"localhost", "127.0.0.1"};
-  configuration.identities = {sallyport::identity::self_signed(names).value()};
+  configuration.identities = {sallyport::identity::self_signed({"localhost", "127.0.0.1"}).value()};
   configuration.alpn_protocols = {"http/1.1"};
   server.set_configuration(configuration).value();
   if (argc > 2) std::ofstream(argv[2]) << configuration.identities.front().certificate_pem();

@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -41,6 +42,9 @@ class identity {
   /// For development: a fresh ECDSA P-256 key and a certificate for `names` (DNS names and IP addresses) that is
   /// valid from an hour ago for 30 days and signed by itself, so that clients trust it only when told to.
   static result<identity> self_signed(std::span<const std::string> names);
+  static result<identity> self_signed(std::initializer_list<std::string> names) {
+    return self_signed(std::span<const std::string>(names.begin(), names.size()));
+  }
 
   /// What is odd but not refused, a sentence each: expired or not yet valid, a chain out of order, a key file that
   /// others may read. Empty when all is well.

@@ -76,7 +76,9 @@ connection::connection(std::shared_ptr<server_state> server, int descriptor,
   if (ec) throw boost::system::system_error(ec);
 }
 
-connection::~connection() = default;
+connection::~connection() {
+  if (state_ != state::closed) server_->remove(*this);
+}
 
 void connection::start(deadline::clock::time_point give_up) {
   if (remote_.protocol().family() != AF_UNIX) {
@@ -214,8 +216,7 @@ void connection::close_descriptor() {
   socket_.close(ignored);
   unread_ = {};
   unsent_ = {};
-  among_connections.unlink();
-  server_->note_closed();
+  server_->remove(*this);
 }
 
 // --- the handshake ---
@@ -550,6 +551,7 @@ void connection::abort() {
 // the peer hasn't read yet: our last bytes, or the alert that explains. So the descriptor stays a little longer.
 void connection::linger() {
   state_ = state::lingering;
+  server_->note_lingering(*this);
   server_->loop().deadlines().set(*this, deadline::clock::now() + linger_time);
   linger_turn();
 }
@@ -568,11 +570,7 @@ void connection::linger_turn() {
 }
 
 void connection::drop_everything() {
-  state_ = state::closed;
-  take_back();
-  among_connections.unlink();
-  error_code ignored;
-  socket_.close(ignored);
+  close_descriptor();
   read_.drop();
   write_.drop();
   shutdown_.drop();

@@ -40,9 +40,10 @@ class connection : public std::enable_shared_from_this<connection>, private dead
     closed,     ///< no descriptor any more
   };
 
-  /// A place among the handshakes; a link among all connections of the server.
+  /// A place among the handshakes; links among all connections of the server, and among those that linger.
   place handshake_place;
-  boost::intrusive::list_member_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> among_connections;
+  boost::intrusive::list_member_hook<> among_connections;
+  boost::intrusive::list_member_hook<> among_lingering;
 
   /// Takes `descriptor`, a connected stream socket; throws system_error, without having taken it, if the event loop
   /// can't watch it.
@@ -68,6 +69,9 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   void cancel();
   void close();
   void abort();
+
+  /// Ends what is left, without a word to anybody.
+  void close_descriptor();
 
   /// The execution context is being destroyed: handlers are dropped, nothing is waited for any more.
   void drop_everything();
@@ -110,7 +114,6 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   void wait_writable();
   void on_readable();
   void on_writable();
-  void close_descriptor();
 
   // --- the handshake ---
   void on_deadline() override;

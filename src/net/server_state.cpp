@@ -27,6 +27,10 @@ constexpr int accepts_per_turn = 16;
 constexpr std::chrono::milliseconds min_back_off{10};
 constexpr std::chrono::milliseconds max_back_off{1000};
 
+// Connections that are over and wait for the peer's end. Whoever makes more of them finds the oldest cut off, so that
+// they can't use up the descriptors.
+constexpr std::size_t max_lingering = 256;
+
 /// Something has run out: trying again at once would spin.
 bool is_exhaustion(int error) {
   switch (error) {
@@ -123,8 +127,12 @@ void server_state::on_clients() {
   }
 }
 
-/// Silent clients must not keep new ones out by holding all descriptors.
+/// Neither clients that don't go nor silent ones may keep new ones out by holding all descriptors.
 bool server_state::make_room_for_descriptor() {
+  if (!lingering_.empty()) {
+    lingering_.front().shared_from_this()->close_descriptor();
+    return true;
+  }
   place* const oldest = places_.oldest_without_client_hello();
   if (oldest == nullptr) return false;
   owner_of(*oldest).fail_handshake(handshake_error::evicted, "gave its descriptor to a newer client");
@@ -151,12 +159,12 @@ void server_state::admit(int descriptor, const listener::endpoint& peer) {
     accept_error(asio::error::no_memory);
     return;
   }
-  add(*accepted);
   const auto address = accepted->address();
+  const auto stops = stops_;
   while (place* const displaced = places_.displaced_by(address))
     owner_of(*displaced).fail_handshake(handshake_error::evicted, "gave its place to a newer client");
-  // A slot may have ended everything meanwhile.
-  if (accepted->current_state() != connection::state::handshaking) return;
+  if (stops != stops_) return;  // a slot has closed the server: nothing is let in any more
+  add(*accepted);
   places_.take(accepted->handshake_place, address);
   accepted->start(deadline::clock::now() + handshake_timeout);
 }
@@ -173,21 +181,25 @@ void server_state::adopt(asio::generic::stream_protocol::socket socket) {
   admit(descriptor, peer);
 }
 
-void server_state::add(connection& opened) noexcept {
-  connections_.push_back(opened);
-  ++connection_count_;
-}
+void server_state::add(connection& opened) noexcept { connections_.push_back(opened); }
 
-void server_state::note_closed() {
-  --connection_count_;
+void server_state::remove(connection& closed) {
+  if (closed.among_lingering.is_linked()) lingering_.erase(lingering_.iterator_to(closed));
+  if (!closed.among_connections.is_linked()) return;
+  connections_.erase(connections_.iterator_to(closed));
   if (context_is_gone_) return;
-  if (std::exchange(backs_off_, false)) {
+  if (std::exchange(backs_off_, false)) {  // a descriptor is free again
     back_off_timer_.cancel();
     wait_for_clients();
   }
-  if (connection_count_ > 0) return;
+  if (!connections_.empty()) return;
   if (!listener_.is_open()) loop_->deadlines().rest_if_empty();
   if (drain_) end_drain({});
+}
+
+void server_state::note_lingering(connection& lingering) {
+  lingering_.push_back(lingering);
+  if (lingering_.size() > max_lingering) lingering_.front().shared_from_this()->close_descriptor();
 }
 
 // --- the queue ---
@@ -237,6 +249,7 @@ void server_state::stop_waiting_accepts() {
 }
 
 void server_state::stop_listening() {
+  ++stops_;
   listener_.close();
   back_off_timer_.cancel();
   backs_off_ = false;
@@ -249,7 +262,7 @@ void server_state::close() {
   while (place* const oldest = places_.oldest())
     owner_of(*oldest).fail_handshake(handshake_error::aborted, "the server was closed");
   for (const auto& pending : std::exchange(queue_, {})) pending->abort();
-  if (connection_count_ == 0) loop_->deadlines().rest_if_empty();
+  if (connections_.empty()) loop_->deadlines().rest_if_empty();
 }
 
 void server_state::destroy() {
@@ -277,7 +290,7 @@ void server_state::start_drain(std::chrono::milliseconds deadline, shutdown_hand
   if (drain_) return operation.complete_later(asio::error::in_progress);
   stop_listening();
   drain_ = std::move(operation);
-  if (connection_count_ == 0) return end_drain({});
+  if (connections_.empty()) return end_drain({});
   drain_timer_.expires_after(deadline);
   drain_timer_.async_wait([self = shared_from_this()](const error_code& ec) {
     if (!ec && self->drain_) self->force_drain();

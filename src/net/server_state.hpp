@@ -19,6 +19,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -57,15 +58,15 @@ class server_state : public std::enable_shared_from_this<server_state> {
   void start_drain(std::chrono::milliseconds deadline, shutdown_handler handler);
   std::shared_ptr<connection> take_pending();
   std::size_t pending() const noexcept { return queue_.size(); }
-  std::size_t open_connections() const noexcept { return connection_count_; }
+  std::size_t open_connections() const noexcept { return connections_.size(); }
   const listener& listening() const noexcept { return listener_; }
   sallyport::detail::places& places() noexcept { return places_; }
 
   // --- for connections ---
   sallyport::detail::loop& loop() noexcept { return *loop_; }
   void add(connection& opened) noexcept;
-  /// A descriptor is free again.
-  void note_closed();
+  void remove(connection& closed);
+  void note_lingering(connection& lingering);
   /// The handshake is complete: into the queue, or to whoever waits.
   void enqueue(std::shared_ptr<connection> complete);
   /// Calls the slots; if one throws, the connection is aborted and the exception goes on.
@@ -106,13 +107,9 @@ class server_state : public std::enable_shared_from_this<server_state> {
     std::uint64_t number;
     pending_operation<error_code, ssl_socket> operation;
   };
-  using connection_list = boost::intrusive::list<
-      connection,
-      boost::intrusive::member_hook<connection,
-                                    boost::intrusive::list_member_hook<
-                                        boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
-                                    &connection::among_connections>,
-      boost::intrusive::constant_time_size<false>>;
+  template <boost::intrusive::list_member_hook<> connection::*Hook>
+  using list_of = boost::intrusive::list<
+      connection, boost::intrusive::member_hook<connection, boost::intrusive::list_member_hook<>, Hook>>;
 
   boost::asio::any_io_executor executor_;
   std::shared_ptr<sallyport::detail::loop> loop_;
@@ -123,10 +120,11 @@ class server_state : public std::enable_shared_from_this<server_state> {
   bool paused_ = false;
   bool backs_off_ = false;
   bool context_is_gone_ = false;
+  std::uint64_t stops_ = 0;  // how often listening was ended
 
   sallyport::detail::places places_;
-  connection_list connections_;
-  std::size_t connection_count_ = 0;
+  list_of<&connection::among_connections> connections_;
+  list_of<&connection::among_lingering> lingering_;  // oldest first
   std::deque<std::shared_ptr<connection>> queue_;
   std::deque<waiting_accept> waiting_;
   std::uint64_t next_waiting_number_ = 0;

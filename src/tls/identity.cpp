@@ -74,16 +74,16 @@ bool is_key_of(const X509* certificate, const EVP_PKEY* key) {
 // Why `key` isn't the first certificate's, with a hint where it belongs to another one of the chain.
 error mismatch(const std::vector<detail::x509_ptr>& certificates, const EVP_PKEY* key, const named_text& chain,
                const named_text& key_text) {
-  std::string reason = ": the private key is not the one of the first certificate";
-  if (key_text.name != chain.name) reason += " of " + chain.name;
+  const std::string of_chain =
+      key_text.name == chain.name ? "" : " of " + (chain.is_file ? chain.name : "the certificate chain");
+  std::string reason = "the key does not belong to the first certificate" + of_chain;
   for (std::size_t i = 1; i < certificates.size(); ++i) {
-    if (is_key_of(certificates[i].get(), key)) {
-      reason = ": the key belongs to certificate " + std::to_string(i + 1) +
-               (key_text.name == chain.name ? "" : " of " + chain.name) + ": the server's certificate must come first";
-      break;
-    }
+    if (!is_key_of(certificates[i].get(), key)) continue;
+    reason = "the key belongs to certificate " + std::to_string(i + 1) + of_chain +
+             ": the server's certificate must come first";
+    break;
   }
-  return {configuration_error::key_mismatch, key_text.name + reason};
+  return {configuration_error::key_mismatch, key_text.name + ": " + reason};
 }
 
 std::vector<std::string> chain_warnings(const std::vector<detail::x509_ptr>& certificates, const std::string& name) {

@@ -252,12 +252,14 @@ std::string take_unsupported_error() {
   return reason;
 }
 
+error wrong_key_passphrase(const std::string& name) {
+  return {configuration_error::wrong_passphrase, name + ": wrong passphrase"};
+}
+
 error cannot_decrypt(const std::string& name) {
-  if (const std::string reason = take_unsupported_error(); !reason.empty()) {
-    return {configuration_error::bad_private_key,
-            name + ": this OpenSSL can't decrypt the private key (" + reason + ")"};
-  }
-  return {configuration_error::wrong_passphrase, name + ": wrong passphrase for the private key"};
+  const std::string reason = take_unsupported_error();
+  if (reason.empty()) return wrong_key_passphrase(name);
+  return {configuration_error::bad_private_key, name + ": this OpenSSL can't decrypt the private key (" + reason + ")"};
 }
 
 error bad_key(const std::string& name) {
@@ -309,7 +311,7 @@ result<pkey_ptr> decrypt_traditional(pem_block& block, const std::string& name, 
   pkey_ptr key = parse_traditional(block.label, block.data);
   // The only check of the passphrase is the padding, which one wrong passphrase in 256 passes. What comes out then
   // is noise.
-  if (!key) return cannot_decrypt(name);
+  if (!key) return wrong_key_passphrase(name);
   return key;
 }
 
@@ -397,8 +399,7 @@ result<pkey_ptr> private_key_from_pem(const named_text& source, const passphrase
   }
 
   if (!passphrase) {
-    return error{configuration_error::passphrase_needed,
-                 name + ": the private key is encrypted and no passphrase is given"};
+    return error{configuration_error::passphrase_needed, name + ": is encrypted, and no passphrase is given"};
   }
   secret_text answer{passphrase(name)};
   ERR_clear_error();

@@ -52,6 +52,7 @@ bool is_dns_name(std::string_view name) {
 }
 
 octet_string_ptr parse_ip_address(const std::string& name) {
+  if (name.find('\0') != std::string::npos) return nullptr;  // OpenSSL would read only what comes before
   octet_string_ptr address{a2i_IPADDRESS(name.c_str())};
   ERR_clear_error();
   return address;
@@ -99,7 +100,7 @@ bool set_random_serial_number(X509* certificate) {
 }
 
 bool set_subject_and_issuer(X509* certificate, const std::string& first_name) {
-  const std::string_view common_name = first_name.size() <= longest_common_name ? first_name : "self-signed";
+  const std::string common_name = first_name.size() <= longest_common_name ? first_name : "self-signed";
   X509_NAME* subject = X509_get_subject_name(certificate);
   return X509_NAME_add_entry_by_NID(subject, NID_commonName, MBSTRING_UTF8,
                                     reinterpret_cast<const unsigned char*>(common_name.data()),

@@ -297,15 +297,15 @@ TEST_P(private_key, opens_with_its_passphrase) {
 TEST_P(private_key, stays_closed_to_every_other_passphrase) {
   const std::string encrypted = test::encode_key(test::make_key(GetParam().type), GetParam().format, "correct horse");
   EXPECT_TRUE(refused(private_key_from_pem(key_text(encrypted), {}), passphrase_needed,
-                      "private key: the private key is encrypted and no passphrase is given"));
+                      "private key: is encrypted, and no passphrase is given"));
   // So many, because a wrong passphrase passes the padding's check once in 256 times.
   for (int i = 0; i < (GetParam().format == test::key_format::traditional ? 1000 : 10); ++i) {
     ASSERT_TRUE(refused(private_key_from_pem(file_text(encrypted), always("wrong" + std::to_string(i))),
-                        wrong_passphrase, "server.pem: wrong passphrase for the private key"));
+                        wrong_passphrase, "server.pem: wrong passphrase"));
   }
-  for (const std::string& wrong : {std::string(), std::string(5000, 'x'), std::string("correct horse\0", 14)}) {
+  for (const std::string& wrong : {std::string(), std::string(5000, 'x'), std::string("correct horse ")}) {
     EXPECT_TRUE(refused(private_key_from_pem(file_text(encrypted), always(wrong)), wrong_passphrase,
-                        "server.pem: wrong passphrase for the private key"));
+                        "server.pem: wrong passphrase"));
   }
 }
 

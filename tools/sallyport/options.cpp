@@ -16,6 +16,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -28,12 +29,14 @@ constexpr std::size_t max_count = 1'000'000;
 constexpr const char* description =
     "Sallyport serves TLS: no client, however slow or hostile, keeps the others waiting.";
 
+constexpr const char* program = "sallyport";
+
 constexpr const char* main_footer =
     "Try it:\n"
     "  sallyport echo --listen 127.0.0.1:8443 --self-signed\n"
     "  openssl s_client -connect 127.0.0.1:8443\n"
     "\n"
-    "`sallyport echo --help` and `sallyport forward --help` tell all options.\n";
+    "All options: sallyport echo --help, sallyport forward --help\n";
 
 constexpr const char* common_footer =
     "Addresses: HOST:PORT, [IPv6]:PORT or unix:PATH. To listen: port 0 takes any free one (the log tells which);\n"
@@ -62,48 +65,132 @@ constexpr const char* forward_footer =
   throw startup_failure(exit_usage, std::string(option) + ": " + reason);
 }
 
+std::string version_text() {
+  return "sallyport " + std::string(version()) + "\nbuilt with " + std::string(openssl_build_version()) +
+         "\nrunning on " + std::string(openssl_runtime_version()) + "\n";
+}
+
 // The command line in CLI11's hands. Every value is a list, so that an option given twice is found here and not
 // answered in CLI11's words.
 struct argument_strings {
   using list = std::vector<std::string>;
-  list listen, certificate, key, passphrase_file, alpn, profile, handshake_timeout, max_handshakes,
-      max_handshakes_per_address, max_pending_connections, shutdown_timeout, threads, level, format;
+  list listen{}, certificate{}, key{}, passphrase_file{}, alpn{}, profile{}, handshake_timeout{}, max_handshakes{},
+      max_handshakes_per_address{}, max_pending_connections{}, shutdown_timeout{}, threads{}, level{}, format{};
   bool self_signed = false;
-  list to, connect_timeout;
+  list to{}, connect_timeout{};
+
+  std::vector<std::pair<std::string, const list*>> by_name{};
 };
 
-void add_value(CLI::App& app, const std::string& name, argument_strings::list& values, const std::string& type,
-               const std::string& help) {
-  app.add_option(name, values, help)->type_name(type)->expected(1)->allow_extra_args(false);
+// Without CLI11's "..." behind options whose values are lists.
+class formatter : public CLI::Formatter {
+ public:
+  formatter() { column_width(35); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    return option->get_type_name().empty() ? "" : " " + option->get_type_name();
+  }
+};
+
+class command_line {
+ public:
+  explicit command_line(argument_strings& strings);
+
+  CLI::App& app() noexcept { return app_; }
+  bool is_echo() const { return echo_->parsed(); }
+  bool is_forward() const { return forward_->parsed(); }
+
+  // Of the subcommand, if there is one.
+  std::string help() const;
+
+ private:
+  void add_value(CLI::App& app, const std::string& name, argument_strings::list& values, const std::string& type,
+                 const std::string& help);
+  void add_service_options(CLI::App& app);
+
+  argument_strings& strings_;
+  CLI::App app_{description, program};
+  CLI::App* echo_;
+  CLI::App* forward_;
+};
+
+command_line::command_line(argument_strings& strings)
+    : strings_(strings),
+      echo_(app_.add_subcommand("echo", "send back what each client sends")),
+      forward_(app_.add_subcommand("forward", "TLS in, plain TCP out: connect each client to a backend")) {
+  app_.footer(main_footer);
+  echo_->footer(std::string(common_footer) + "\n" + echo_footer);
+  forward_->footer(std::string(common_footer) + "\n" + forward_footer);
+  for (CLI::App* app : {&app_, echo_, forward_}) {
+    app->formatter(std::make_shared<formatter>());
+    app->set_help_flag("-h,--help", "print this text and exit");
+    app->set_version_flag("--version", version_text(), "print the versions of sallyport and of OpenSSL, and exit");
+  }
+  add_service_options(*echo_);
+  add_value(*forward_, "--to", strings_.to, "ADDR", "the backend (required)");
+  add_value(*forward_, "--connect-timeout", strings_.connect_timeout, "DURATION", "to connect to the backend [5s]");
+  add_service_options(*forward_);
 }
 
-void add_service_options(CLI::App& app, argument_strings& strings) {
-  add_value(app, "--listen", strings.listen, "ADDR", "where to accept clients (required)");
-  add_value(app, "--cert", strings.certificate, "FILE",
-            "certificate chain, PEM, the server's own first; repeat --cert and --key to serve several names");
-  add_value(app, "--key", strings.key, "FILE", "its private key, PEM");
-  app.add_flag("--self-signed", strings.self_signed,
-               "instead of --cert and --key, for development: a fresh certificate that nobody trusts");
-  add_value(app, "--passphrase-file", strings.passphrase_file, "FILE",
+std::string command_line::help() const {
+  for (const CLI::App* command : {echo_, forward_}) {
+    if (command->parsed()) return command->help(program);
+  }
+  return app_.help();
+}
+
+void command_line::add_value(CLI::App& app, const std::string& name, argument_strings::list& values,
+                             const std::string& type, const std::string& help) {
+  app.add_option(name, values, help)->type_name(type)->allow_extra_args(false);
+  strings_.by_name.emplace_back(name, &values);
+}
+
+void command_line::add_service_options(CLI::App& app) {
+  add_value(app, "--listen", strings_.listen, "ADDR", "where to accept clients (required)");
+  add_value(app, "--cert", strings_.certificate, "FILE",
+            "certificate chain, PEM, the server's own first; repeat the pair for more names");
+  add_value(app, "--key", strings_.key, "FILE", "its private key, PEM");
+  app.add_flag("--self-signed", strings_.self_signed,
+               "instead of the pair, for development: a fresh certificate that nobody trusts");
+  add_value(app, "--passphrase-file", strings_.passphrase_file, "FILE",
             "its first line is the passphrase of encrypted keys");
-  add_value(app, "--handshake-timeout", strings.handshake_timeout, "DURATION",
-            "from accept to the complete handshake [5s]");
-  add_value(app, "--max-handshakes", strings.max_handshakes, "N",
-            "handshakes in progress; beyond, the oldest silent client makes room [1024]");
-  add_value(app, "--max-handshakes-per-address", strings.max_handshakes_per_address, "N",
-            "of these, for one IPv4 address or IPv6 /64 network [256]");
-  add_value(app, "--max-pending-connections", strings.max_pending_connections, "N",
-            "complete connections that wait to be served; beyond, accepting pauses [128]");
-  add_value(app, "--shutdown-timeout", strings.shutdown_timeout, "DURATION",
-            "how long connections may take to finish after SIGTERM or SIGINT [30s]");
-  add_value(app, "--threads", strings.threads, "N", "only 1 is supported yet [1]");
-  add_value(app, "--alpn", strings.alpn, "NAME,...",
-            "application protocols in order of preference, such as h2,http/1.1; clients that offer none of them are "
-            "refused");
-  add_value(app, "--profile", strings.profile, "NAME",
+  add_value(app, "--alpn", strings_.alpn, "NAME,...",
+            "application protocols, best first; a client that offers only others is refused");
+  add_value(app, "--profile", strings_.profile, "NAME",
             "modern (TLS 1.3 alone) or intermediate (TLS 1.2 and 1.3) [intermediate]");
-  add_value(app, "--log-level", strings.level, "LEVEL", "trace, debug, info, warning, error or off [info]");
-  add_value(app, "--log-format", strings.format, "FORMAT", "text or json [text]");
+  add_value(app, "--handshake-timeout", strings_.handshake_timeout, "DURATION",
+            "from accept to the complete handshake [5s]");
+  add_value(app, "--max-handshakes", strings_.max_handshakes, "N",
+            "handshakes in progress; beyond, the oldest silent client makes room [1024]");
+  add_value(app, "--max-handshakes-per-address", strings_.max_handshakes_per_address, "N",
+            "of these, for one IPv4 address or IPv6 /64 network [256]");
+  add_value(app, "--max-pending-connections", strings_.max_pending_connections, "N",
+            "connections that wait to be served; beyond, accepting pauses [128]");
+  add_value(app, "--shutdown-timeout", strings_.shutdown_timeout, "DURATION",
+            "for connections to end after SIGTERM or SIGINT [30s]");
+  add_value(app, "--threads", strings_.threads, "N", "only 1 is supported yet [1]");
+  add_value(app, "--log-level", strings_.level, "LEVEL", "trace, debug, info, warning, error or off [info]");
+  add_value(app, "--log-format", strings_.format, "FORMAT", "text or json [text]");
+}
+
+// What CLI11 would take in a way that surprises: "--cert= --key=x" for a certificate named "--key=x".
+void check_shape(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") return;
+    if (!argument.starts_with("--")) continue;
+    const std::string name = argument.substr(0, argument.find('='));
+    if (name == argument) continue;
+    if (name == "--self-signed") refuse(name, "takes no value");
+    if (name.size() + 1 == argument.size()) refuse(name, "needs a value");
+  }
+}
+
+// "--cert --key x": no value of ours begins like an option (a file of such a name can be written ./--name).
+void check_values(const argument_strings& strings) {
+  for (const auto& [name, values] : strings.by_name) {
+    for (const std::string& value : *values) {
+      if (value.starts_with("--")) refuse(name, "needs a value, found " + in_quotes(value));
+    }
+  }
 }
 
 // The value of an option that may be given once; null if it wasn't.
@@ -246,11 +333,6 @@ service_options read_service_options(const argument_strings& strings) {
   return to;
 }
 
-std::string version_text() {
-  return "sallyport " + std::string(version()) + "\nbuilt with " + std::string(openssl_build_version()) +
-         "\nrunning on " + std::string(openssl_runtime_version()) + "\n";
-}
-
 // What CLI11 itself has to complain about, in our words.
 [[noreturn]] void refuse_command_line(CLI::App& app, const CLI::ParseError& complaint) {
   const std::string what = complaint.what();
@@ -272,39 +354,28 @@ std::string version_text() {
 }  // namespace
 
 options parse_options(std::vector<std::string> arguments) {
+  check_shape(arguments);
   argument_strings strings;
-  CLI::App app(description, "sallyport");
-  app.get_formatter()->column_width(44);
-  app.footer(main_footer);
-  app.set_version_flag("--version", version_text(), "print the versions of sallyport and of OpenSSL, and exit");
-
-  CLI::App& echo = *app.add_subcommand("echo", "send back what each client sends");
-  echo.footer(std::string(common_footer) + "\n" + echo_footer);
-  add_service_options(echo, strings);
-
-  CLI::App& forward = *app.add_subcommand("forward", "TLS in, plain TCP out: connect each client to a backend");
-  forward.footer(std::string(common_footer) + "\n" + forward_footer);
-  add_service_options(forward, strings);
-  add_value(forward, "--to", strings.to, "ADDR", "the backend (required)");
-  add_value(forward, "--connect-timeout", strings.connect_timeout, "DURATION", "for connecting to the backend [5s]");
-
+  command_line command(strings);
   try {
     std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
-    app.parse(std::move(arguments));
+    command.app().parse(std::move(arguments));
   } catch (const CLI::CallForHelp&) {
-    for (CLI::App* command : {&echo, &forward}) {
-      if (command->parsed()) return information{command->help()};
-    }
-    return information{app.help()};
+    return information{command.help()};
   } catch (const CLI::CallForVersion&) {
     return information{version_text()};
   } catch (const CLI::ParseError& complaint) {
-    refuse_command_line(app, complaint);
+    refuse_command_line(command.app(), complaint);
   }
+  check_values(strings);
 
-  if (echo.parsed() && forward.parsed()) throw startup_failure(exit_usage, "either echo or forward, not both");
-  if (echo.parsed()) return echo_options{read_service_options(strings)};
-  if (!forward.parsed()) throw startup_failure(exit_usage, "a command is missing: echo or forward (see --help)");
+  if (command.is_echo() && command.is_forward()) {
+    throw startup_failure(exit_usage, "either echo or forward, not both (see --help)");
+  }
+  if (command.is_echo()) return echo_options{read_service_options(strings)};
+  if (!command.is_forward()) {
+    throw startup_failure(exit_usage, "a command is missing: echo or forward (see --help)");
+  }
   forward_options to{.service = read_service_options(strings), .to = read_target(strings.to)};
   read_duration("--connect-timeout", strings.connect_timeout, false, to.connect_timeout);
   return to;

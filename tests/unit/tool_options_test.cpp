@@ -1,0 +1,278 @@
+// The command line: what the options mean, and the one line that is said when they are wrong.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "configuration.hpp"
+#include "failure.hpp"
+#include "options.hpp"
+
+#include <sallyport/ssl_server.hpp>
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sallyport::tool {
+namespace {
+
+using namespace std::chrono_literals;
+using words = std::vector<std::string>;
+
+echo_options echo(words more) {
+  words arguments{"echo", "--listen", "127.0.0.1:0", "--self-signed"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return std::get<echo_options>(parse_options(arguments));
+}
+
+forward_options forward(words more) {
+  words arguments{"forward", "--listen", "127.0.0.1:0", "--self-signed", "--to", "127.0.0.1:80"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return std::get<forward_options>(parse_options(arguments));
+}
+
+// What is said of a command line, or "accepted".
+std::string complaint(const words& arguments) {
+  try {
+    parse_options(arguments);
+    return "accepted";
+  } catch (const startup_failure& failure) {
+    EXPECT_EQ(failure.status(), exit_usage);
+    return failure.what();
+  }
+}
+
+TEST(ToolOptions, DefaultsAreTheLibrarys) {
+  const service_options options = echo({}).service;
+  boost::asio::io_context context;
+  const ssl_server server(context.get_executor());
+  EXPECT_EQ(options.handshake_timeout, server.handshake_timeout());
+  EXPECT_EQ(options.max_handshakes, server.max_handshakes());
+  EXPECT_EQ(options.max_handshakes_per_address, server.max_handshakes_per_address());
+  EXPECT_EQ(options.max_pending_connections, server.max_pending_connections());
+  EXPECT_EQ(options.profile, ssl_configuration{}.profile);
+  EXPECT_EQ(options.alpn, ssl_configuration{}.alpn_protocols);
+  EXPECT_EQ(options.shutdown_timeout, 30s);
+  EXPECT_EQ(options.level, log_level::info);
+  EXPECT_EQ(options.format, log_format::text);
+  EXPECT_TRUE(options.self_signed);
+  EXPECT_TRUE(options.certificates.empty());
+  EXPECT_FALSE(options.passphrase_file);
+  EXPECT_EQ(options.listen, (address{.host = "127.0.0.1", .port = 0}));
+  EXPECT_EQ(forward({}).connect_timeout, 5s);
+  EXPECT_EQ(forward({}).to, (address{.host = "127.0.0.1", .port = 80}));
+}
+
+TEST(ToolOptions, EveryOptionArrives) {
+  const auto parsed = std::get<forward_options>(parse_options({"forward",
+                                                               "--listen=[::1]:8443",
+                                                               "--to",
+                                                               "unix:/run/app.sock",
+                                                               "--cert",
+                                                               "a.pem",
+                                                               "--key",
+                                                               "a.key",
+                                                               "--cert",
+                                                               "b.pem",
+                                                               "--key",
+                                                               "b.key",
+                                                               "--passphrase-file",
+                                                               "secret",
+                                                               "--alpn",
+                                                               "h2,http/1.1",
+                                                               "--alpn",
+                                                               "x",
+                                                               "--profile",
+                                                               "modern",
+                                                               "--handshake-timeout",
+                                                               "1500ms",
+                                                               "--max-handshakes",
+                                                               "1",
+                                                               "--max-handshakes-per-address",
+                                                               "2",
+                                                               "--max-pending-connections",
+                                                               "1000000",
+                                                               "--shutdown-timeout",
+                                                               "0s",
+                                                               "--threads",
+                                                               "1",
+                                                               "--log-level",
+                                                               "debug",
+                                                               "--log-format",
+                                                               "json",
+                                                               "--connect-timeout=2m"}));
+  const service_options& service = parsed.service;
+  EXPECT_EQ(service.listen, (address{.host = "::1", .port = 8443}));
+  EXPECT_EQ(parsed.to, (address{.path = "/run/app.sock"}));
+  ASSERT_EQ(service.certificates.size(), 2u);
+  EXPECT_EQ(service.certificates[0].certificate, "a.pem");
+  EXPECT_EQ(service.certificates[0].key, "a.key");
+  EXPECT_EQ(service.certificates[1].certificate, "b.pem");
+  EXPECT_EQ(service.certificates[1].key, "b.key");
+  EXPECT_FALSE(service.self_signed);
+  EXPECT_EQ(service.passphrase_file, "secret");
+  EXPECT_EQ(service.alpn, (words{"h2", "http/1.1", "x"}));
+  EXPECT_EQ(service.profile, security_profile::modern);
+  EXPECT_EQ(service.handshake_timeout, 1500ms);
+  EXPECT_EQ(service.max_handshakes, 1u);
+  EXPECT_EQ(service.max_handshakes_per_address, 2u);
+  EXPECT_EQ(service.max_pending_connections, 1'000'000u);
+  EXPECT_EQ(service.shutdown_timeout, 0s);
+  EXPECT_EQ(service.level, log_level::debug);
+  EXPECT_EQ(service.format, log_format::json);
+  EXPECT_EQ(parsed.connect_timeout, 2min);
+}
+
+TEST(ToolOptions, ChoicesAreTakenByName) {
+  EXPECT_EQ(echo({"--profile", "intermediate"}).service.profile, security_profile::intermediate);
+  const std::vector<std::pair<std::string, log_level>> levels{
+      {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
+      {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
+  for (const auto& [name, level] : levels) EXPECT_EQ(echo({"--log-level", name}).service.level, level) << name;
+}
+
+TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
+  struct row {
+    words arguments;
+    std::string message;
+  };
+  const std::string expected = " (expected HOST:PORT, [IPv6]:PORT or unix:PATH)";
+  const std::string long_name(256, 'a');
+  const std::vector<row> rows{
+      {{"--handshake-timeout", "5"}, "--handshake-timeout: \"5\" has no unit (write it like 500ms, 5s, 2m or 1h)"},
+      {{"--handshake-timeout", "0s"}, "--handshake-timeout: must be longer than 0"},
+      {{"--handshake-timeout", ""}, "--handshake-timeout: \"\" is not a duration (write it like 500ms, 5s, 2m or 1h)"},
+      {{"--shutdown-timeout", "soon"},
+       "--shutdown-timeout: \"soon\" is not a duration (write it like 500ms, 5s, 2m or 1h)"},
+      {{"--max-handshakes", "0"}, "--max-handshakes: \"0\" is not a whole number from 1 to 1000000"},
+      {{"--max-handshakes", "1000001"}, "--max-handshakes: \"1000001\" is not a whole number from 1 to 1000000"},
+      {{"--max-handshakes", "99999999999999999999999"},
+       "--max-handshakes: \"99999999999999999999999\" is not a whole number from 1 to 1000000"},
+      {{"--max-handshakes", "-1"}, "--max-handshakes: \"-1\" is not a whole number from 1 to 1000000"},
+      {{"--max-handshakes-per-address", "many"},
+       "--max-handshakes-per-address: \"many\" is not a whole number from 1 to 1000000"},
+      {{"--max-pending-connections", "1.5"},
+       "--max-pending-connections: \"1.5\" is not a whole number from 1 to 1000000"},
+      {{"--max-pending-connections", "1e3"},
+       "--max-pending-connections: \"1e3\" is not a whole number from 1 to 1000000"},
+      {{"--threads", "2"}, "--threads: only 1 is supported yet"},
+      {{"--threads", "0"}, "--threads: \"0\" is not a whole number from 1 to 1000000"},
+      {{"--alpn", ""}, "--alpn: \"\" has an empty protocol name"},
+      {{"--alpn", "h2,,http/1.1"}, "--alpn: \"h2,,http/1.1\" has an empty protocol name"},
+      {{"--alpn", "h2,"}, "--alpn: \"h2,\" has an empty protocol name"},
+      {{"--alpn", ",h2"}, "--alpn: \",h2\" has an empty protocol name"},
+      {{"--alpn", long_name}, "--alpn: \"" + long_name + "\" is longer than 255 bytes"},
+      {{"--profile", "old"}, "--profile: \"old\" is not one of modern, intermediate"},
+      {{"--profile", "Modern"}, "--profile: \"Modern\" is not one of modern, intermediate"},
+      {{"--log-level", "loud"}, "--log-level: \"loud\" is not one of trace, debug, info, warning, error, off"},
+      {{"--log-format", "xml"}, "--log-format: \"xml\" is not one of text, json"},
+      {{"--log-format", "x\ny"}, R"(--log-format: "x\ny" is not one of text, json)"},
+      {{"--log-format", "json", "--log-format", "json"}, "--log-format: given more than once"},
+      {{"--listen", "127.0.0.1:1"}, "--listen: given more than once"},
+      {{"--threads"}, "--threads: needs a value"},
+      {{"--threads="}, "--threads: needs a value"},
+      {{"--alpn", "--threads"}, "--alpn: needs a value, found \"--threads\""},
+      {{"--self-signed=yes"}, "--self-signed: takes no value"},
+      {{"--cert", "a.pem"}, "--self-signed: excludes --cert"},
+      {{"--key", "a.key"}, "--self-signed: excludes --key"},
+      {{"--passphrase-file", "x"}, "--passphrase-file: is for the keys of --key; --self-signed has none"},
+      {{"--to", "127.0.0.1:80"}, "unknown option \"--to\" (see --help)"},
+      {{"--bogus"}, "unknown option \"--bogus\" (see --help)"},
+      {{"-x"}, "unknown option \"-x\" (see --help)"},
+      {{"extra"}, "unexpected argument \"extra\" (see --help)"},
+      {{"a\nb"}, R"(unexpected argument "a\nb" (see --help))"},
+      {{"forward"}, "either echo or forward, not both (see --help)"},
+  };
+  for (const row& row : rows) {
+    words arguments{"echo", "--listen", "127.0.0.1:0", "--self-signed"};
+    arguments.insert(arguments.end(), row.arguments.begin(), row.arguments.end());
+    EXPECT_EQ(complaint(arguments), row.message);
+  }
+}
+
+TEST(ToolOptions, SaysWhatIsMissing) {
+  struct row {
+    words arguments;
+    std::string message;
+  };
+  const words listen{"echo", "--listen", ":0"};
+  const std::vector<row> rows{
+      {{}, "a command is missing: echo or forward (see --help)"},
+      {{"serve"}, "unexpected argument \"serve\" (see --help)"},
+      {{""}, "unexpected argument \"\" (see --help)"},
+      {{"--self-signed"}, "unknown option \"--self-signed\" (see --help)"},
+      {{"echo", "--self-signed"}, "--listen: is required, for instance --listen 127.0.0.1:8443"},
+      {{"echo", "--listen", ":0"}, "--cert: is required, with --key; for development use --self-signed instead"},
+      {{"echo", "--listen", ":0", "--cert", "a"},
+       "--cert: given 1 time, but --key 0 times: each certificate needs its key"},
+      {{"echo", "--listen", ":0", "--key", "a"},
+       "--cert: given 0 times, but --key 1 time: each certificate needs its key"},
+      {{"echo", "--listen", ":0", "--key", "a", "--cert", "a", "--cert", "b"},
+       "--cert: given 2 times, but --key 1 time: each certificate needs its key"},
+      {{"echo", "--listen", ":0", "--cert=", "--key=a"}, "--cert: needs a value"},
+      {{"echo", "--listen", ":0", "--cert", "", "--key", "a"}, "--cert: the file name is empty"},
+      {{"echo", "--listen", ":0", "--cert", "a", "--key", ""}, "--key: the file name is empty"},
+      {{"echo", "--listen", ":0", "--cert", "a", "--key", "a", "--passphrase-file", ""},
+       "--passphrase-file: the file name is empty"},
+      {{"echo", "--listen", "", "--self-signed"},
+       "--listen: the address is empty (expected HOST:PORT, [IPv6]:PORT or unix:PATH)"},
+      {{"forward", "--listen", ":0", "--self-signed"}, "--to: is required, for instance --to 127.0.0.1:8080"},
+      {{"forward", "--listen", ":0", "--self-signed", "--to", ":80"}, "--to: \":80\" has no host to connect to"},
+      {{"forward", "--listen", ":0", "--self-signed", "--to", "a:1", "--to", "a:1"}, "--to: given more than once"},
+      {{"forward", "--listen", ":0", "--self-signed", "--to", "a:1", "--connect-timeout", "0ms"},
+       "--connect-timeout: must be longer than 0"},
+  };
+  for (const row& row : rows) EXPECT_EQ(complaint(row.arguments), row.message);
+}
+
+TEST(ToolOptions, HelpAndVersionAreAnswers) {
+  const auto text = [](const words& arguments) { return std::get<information>(parse_options(arguments)).text; };
+  EXPECT_TRUE(text({"--version"}).starts_with("sallyport 0.1.0\nbuilt with OpenSSL ")) << text({"--version"});
+  EXPECT_NE(text({"--version"}).find("\nrunning on OpenSSL "), std::string::npos);
+  EXPECT_EQ(text({"echo", "--version"}), text({"--version"}));
+  for (const words& arguments : {words{"--help"}, words{"-h"}, words{"echo", "--help"}, words{"forward", "--help"}}) {
+    EXPECT_NE(text(arguments).find("Usage: sallyport "), std::string::npos) << text(arguments);
+    EXPECT_NE(text(arguments).find(" --listen "), std::string::npos) << "no example in " << text(arguments);
+  }
+}
+
+TEST(ToolOptions, HelpFitsAndNamesEveryOption) {
+  const std::string help = std::get<information>(parse_options({"forward", "--help"})).text;
+  for (const std::string option :
+       {"--listen", "--to", "--connect-timeout", "--cert", "--key", "--self-signed", "--passphrase-file",
+        "--handshake-timeout", "--max-handshakes", "--max-handshakes-per-address", "--max-pending-connections",
+        "--shutdown-timeout", "--threads", "--alpn", "--profile", "--log-level", "--log-format"}) {
+    EXPECT_NE(help.find("  " + option), std::string::npos) << option;
+  }
+  EXPECT_EQ(help.find(" ... "), std::string::npos) << help;  // how CLI11 writes options with lists
+  for (std::size_t begin = 0; begin < help.size();) {
+    const std::size_t end = std::min(help.find('\n', begin), help.size());
+    EXPECT_LE(end - begin, 120u) << help.substr(begin, end - begin);
+    begin = end + 1;
+  }
+}
+
+TEST(ToolConfiguration, SelfSignedNamesAreThisMachinesAndTheListenHost) {
+  const words usual{"localhost", "127.0.0.1", "::1"};
+  const auto with = [&](const std::string& name) {
+    words names = usual;
+    names.push_back(name);
+    return names;
+  };
+  EXPECT_EQ(self_signed_names({.host = ""}), usual);
+  EXPECT_EQ(self_signed_names({.host = "0.0.0.0"}), usual);
+  EXPECT_EQ(self_signed_names({.host = "::"}), usual);
+  EXPECT_EQ(self_signed_names({.host = "localhost"}), usual);
+  EXPECT_EQ(self_signed_names({.host = "0:0:0:0:0:0:0:1"}), usual);
+  EXPECT_EQ(self_signed_names({.path = "/run/app.sock"}), usual);
+  EXPECT_EQ(self_signed_names({.host = "192.0.2.1"}), with("192.0.2.1"));
+  EXPECT_EQ(self_signed_names({.host = "2001:db8:0::1"}), with("2001:db8::1"));
+  EXPECT_EQ(self_signed_names({.host = "fe80::1%lo"}), with("fe80::1"));
+  EXPECT_EQ(self_signed_names({.host = "server.example."}), with("server.example"));
+}
+
+}  // namespace
+}  // namespace sallyport::tool
