@@ -49,6 +49,7 @@ enum class configuration_error {
   bad_groups,           ///< unknown group name
   bad_application_protocol,  ///< an ALPN name that is empty or longer than 255 bytes
   no_trust_anchor,      ///< client certificates are to be verified and no trust_store says by whom
+  invalid_value,        ///< a setting outside of what it may be: a negative depth, a name that is none
   internal,             ///< OpenSSL failed where it can't (out of memory)
 };
 

@@ -34,8 +34,9 @@ constexpr std::size_t min_receive_size = 17 * 1024;
 constexpr std::size_t max_receive_size = 64 * 1024 + 4 * 1024;
 constexpr std::size_t receive_overhead = 1024;
 
-// A peer that makes us answer (KeyUpdates) and doesn't take the answers isn't read any more.
-constexpr std::size_t max_unsent_while_reading = 64 * 1024;
+// A peer that makes us answer (KeyUpdates) and doesn't take the answers isn't read any more. More than the largest
+// write of the user's leaves, as that must not stop reading: peers may send everything before they read.
+constexpr std::size_t max_unsent_while_reading = 128 * 1024;
 
 // After close(): long enough for a round trip round the world and a retransmission.
 constexpr std::chrono::seconds linger_time{2};
@@ -193,6 +194,7 @@ void connection::after_flush() {
     case state::open:
       break;
   }
+  if (send_error_) note_end(send_error_, send_error_.message());
   if (write_) {
     if (written_ > 0 || send_error_)
       complete_write(true, send_error_, written_);
@@ -205,7 +207,7 @@ void connection::after_flush() {
     else
       complete_shutdown(true, send_error_);
   }
-  if (read_) wait_readable();
+  if (read_) go_on_reading();
 }
 
 void connection::close_descriptor() {
@@ -339,7 +341,11 @@ void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
 
   read_ = std::move(operation);
   read_buffer_ = buffer;
-  if (!unread_.empty() || session_.has_buffered_plaintext())
+  go_on_reading();
+}
+
+void connection::go_on_reading() {
+  if (!unread_.empty() || session_.has_buffered_plaintext() || end_is_waiting_)
     read_turn(true);
   else
     wait_readable();
@@ -367,8 +373,12 @@ void connection::read_turn(bool called_by_user) {
   close_window(window);
   switch (result.what) {
     case progress::done:
+      // Behind the data the step may have met the end (an alert, or bytes that break the protocol). The next step tells
+      // it, and no more input comes to make that step happen.
+      end_is_waiting_ = session_.error() || !session_.events().empty();
       return complete_read(called_by_user, {}, result.bytes);
     case progress::want_input:
+      end_is_waiting_ = false;
       if (received != asio::error::eof) return wait_readable();
       read_end_ = stream_error::truncated;
       note_end(read_end_, "the peer ended the TCP connection without close_notify");
@@ -510,7 +520,10 @@ void connection::shutdown_turn(bool called_by_user) {
     if (received == asio::error::eof) read_end_ = stream_error::truncated;
     else if (received) read_end_ = received;
   }
-  if (!read_end_) return wait_readable();
+  if (!read_end_) {
+    // The end may be among what has been received already, so this isn't the time to wait for more.
+    return asio::post(executor_, [self = shared_from_this()] { self->on_readable(); });
+  }
   complete_shutdown(called_by_user, read_end_ == asio::error::eof ? error_code() : read_end_);
 }
 

@@ -121,6 +121,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   void finish_handshake();
 
   // --- the open connection ---
+  void go_on_reading();
   void read_turn(bool called_by_user);
   void write_turn(bool called_by_user);
   void after_flush();
@@ -160,6 +161,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   pending_operation<error_code> shutdown_;
 
   error_code read_end_;  // why nothing more can be read; every later read completes with it
+  bool end_is_waiting_ = false;  // the session has met the end behind the data it brought last
   error_code send_error_;
   bool waits_for_input_ = false;
   bool waits_for_output_ = false;

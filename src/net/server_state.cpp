@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
 #include <utility>
 
 namespace sallyport::detail {
@@ -49,6 +50,26 @@ bool is_exhaustion(int error) {
       return true;
   }
 }
+
+/// Slots may throw. What is due to several connections is done for all of them first, and then the first exception
+/// goes on.
+class first_exception {
+ public:
+  template <class Function>
+  void guard(Function function) noexcept {
+    try {
+      function();
+    } catch (...) {
+      if (!first_) first_ = std::current_exception();
+    }
+  }
+  void rethrow() const {
+    if (first_) std::rethrow_exception(first_);
+  }
+
+ private:
+  std::exception_ptr first_;
+};
 
 connection& owner_of(place& taken) {
   return *boost::intrusive::get_parent_from_member(&taken, &connection::handshake_place);
@@ -161,15 +182,21 @@ void server_state::admit(int descriptor, const listener::endpoint& peer) {
   }
   const auto address = accepted->address();
   const auto stops = stops_;
+  first_exception thrown;
   while (place* const displaced = places_.displaced_by(address))
-    owner_of(*displaced).fail_handshake(handshake_error::evicted, "gave its place to a newer client");
-  if (stops != stops_) return;  // a slot has closed the server: nothing is let in any more
-  add(*accepted);
-  places_.take(accepted->handshake_place, address);
-  accepted->start(deadline::clock::now() + handshake_timeout);
+    thrown.guard([displaced] {
+      owner_of(*displaced).fail_handshake(handshake_error::evicted, "gave its place to a newer client");
+    });
+  if (stops == stops_) {  // otherwise a slot has closed the server: nothing is let in any more
+    add(*accepted);
+    places_.take(accepted->handshake_place, address);
+    accepted->start(deadline::clock::now() + handshake_timeout);
+  }
+  thrown.rethrow();
 }
 
 void server_state::adopt(asio::generic::stream_protocol::socket socket) {
+  const auto self = shared_from_this();  // a slot may destroy the server
   error_code ec;
   const auto peer = socket.remote_endpoint(ec);
   const int descriptor = socket.release(ec);
@@ -259,10 +286,12 @@ void server_state::close() {
   const auto self = shared_from_this();  // a slot may destroy the server
   stop_listening();
   stop_waiting_accepts();
+  first_exception thrown;
   while (place* const oldest = places_.oldest())
-    owner_of(*oldest).fail_handshake(handshake_error::aborted, "the server was closed");
+    thrown.guard([oldest] { owner_of(*oldest).fail_handshake(handshake_error::aborted, "the server was closed"); });
   for (const auto& pending : std::exchange(queue_, {})) pending->abort();
   if (connections_.empty()) loop_->deadlines().rest_if_empty();
+  thrown.rethrow();
 }
 
 void server_state::destroy() {
@@ -279,7 +308,10 @@ void server_state::destroy() {
 }
 
 void server_state::abort_connections() {
-  while (!connections_.empty()) connections_.front().shared_from_this()->abort();
+  first_exception thrown;
+  while (!connections_.empty())
+    thrown.guard([first = connections_.front().shared_from_this()] { first->abort(); });
+  thrown.rethrow();
 }
 
 void server_state::start_drain(std::chrono::milliseconds deadline, shutdown_handler handler) {

@@ -13,6 +13,13 @@ namespace sallyport {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+// "No limit" is often written milliseconds::max(), which added to the time now would be in the past.
+constexpr milliseconds longest_timeout = std::chrono::hours(24 * 365);
+
+}  // namespace
+
 ssl_server::ssl_server(boost::asio::any_io_executor executor)
     : state_(std::make_shared<detail::server_state>(std::move(executor))),
       pending_connection_available(state_->pending_connection_available),
@@ -39,12 +46,12 @@ std::span<const std::string> ssl_server::configuration_warnings() const noexcept
 }
 
 void ssl_server::set_handshake_timeout(milliseconds timeout) {
-  state_->handshake_timeout = std::max(timeout, milliseconds(1));
+  state_->handshake_timeout = std::clamp(timeout, milliseconds(1), longest_timeout);
 }
 milliseconds ssl_server::handshake_timeout() const noexcept { return state_->handshake_timeout; }
 
 void ssl_server::set_shutdown_timeout(milliseconds timeout) {
-  state_->shutdown_timeout = std::max(timeout, milliseconds(1));
+  state_->shutdown_timeout = std::clamp(timeout, milliseconds(1), longest_timeout);
 }
 milliseconds ssl_server::shutdown_timeout() const noexcept { return state_->shutdown_timeout; }
 
@@ -88,7 +95,7 @@ std::size_t ssl_server::open_connections() const noexcept { return state_->open_
 
 void ssl_server::start_accept(detail::accept_handler handler) { state_->start_accept(std::move(handler)); }
 void ssl_server::start_drain(milliseconds deadline, detail::shutdown_handler handler) {
-  state_->start_drain(deadline, std::move(handler));
+  state_->start_drain(std::clamp(deadline, milliseconds(0), longest_timeout), std::move(handler));
 }
 
 }  // namespace sallyport

@@ -108,7 +108,7 @@ std::optional<error> check(const ssl_configuration& configuration) {
   }
   // OpenSSL would take a negative depth for "no limit".
   if (configuration.verify_depth < 0) {
-    return error{configuration_error::no_trust_anchor,
+    return error{configuration_error::invalid_value,
                  "verify_depth: " + std::to_string(configuration.verify_depth) + " is negative"};
   }
   return std::nullopt;

@@ -39,6 +39,7 @@ constexpr std::array configuration_errors{
           "The list of application protocols cannot be used."},
     entry{configuration_error::no_trust_anchor, "no_trust_anchor",
           "There is nothing to verify client certificates against."},
+    entry{configuration_error::invalid_value, "invalid_value", "A setting has a value that it may not have."},
     entry{configuration_error::internal, "internal", "OpenSSL failed unexpectedly."},
 };
 

@@ -45,8 +45,32 @@ handshake_error certificate_reason(long verify_result) {
   }
 }
 
+bool offers(const STACK_OF(SSL_CIPHER) * ciphers, const SSL_CIPHER* wanted) {
+  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
+    if (SSL_CIPHER_get_id(sk_SSL_CIPHER_value(ciphers, i)) == SSL_CIPHER_get_id(wanted)) return true;
+  }
+  return false;
+}
+
+// A cipher of TLS 1.2 is usable only with a group and a signature algorithm that both sides have, and OpenSSL says
+// "no shared cipher" when any of the three is missing.
+handshake_error why_no_shared_cipher(SSL* ssl) {
+  if (SSL_version(ssl) != TLS1_2_VERSION) return handshake_error::no_common_cipher;
+  const EVP_PKEY* key = SSL_get_privatekey(ssl);
+  const int our_authentication = key != nullptr && EVP_PKEY_is_a(key, "RSA") == 1 ? NID_auth_rsa : NID_auth_ecdsa;
+  const STACK_OF(SSL_CIPHER)* ours = SSL_get_ciphers(ssl);
+  const STACK_OF(SSL_CIPHER)* theirs = SSL_get_client_ciphers(ssl);
+  for (int i = 0; i < sk_SSL_CIPHER_num(ours); ++i) {
+    const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(ours, i);
+    if (SSL_CIPHER_get_auth_nid(cipher) != our_authentication || !offers(theirs, cipher)) continue;
+    return SSL_get_shared_group(ssl, -1) == 0 ? handshake_error::no_common_group
+                                              : handshake_error::no_common_signature_algorithm;
+  }
+  return handshake_error::no_common_cipher;
+}
+
 // Reasons of the SSL library. What isn't listed is a message or record that breaks the protocol.
-handshake_error ssl_reason(int reason, const SSL* ssl) {
+handshake_error ssl_reason(int reason, SSL* ssl) {
   switch (reason) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_UNKNOWN_PROTOCOL:
@@ -56,6 +80,7 @@ handshake_error ssl_reason(int reason, const SSL* ssl) {
     case SSL_R_INAPPROPRIATE_FALLBACK:
       return handshake_error::no_common_version;
     case SSL_R_NO_SHARED_CIPHER:
+      return why_no_shared_cipher(ssl);
     case SSL_R_NO_CIPHERS_SPECIFIED:
     case SSL_R_NO_CIPHERS_AVAILABLE:
       return handshake_error::no_common_cipher;
@@ -70,8 +95,6 @@ handshake_error ssl_reason(int reason, const SSL* ssl) {
       return handshake_error::no_common_application_protocol;
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return handshake_error::no_client_certificate;
-    case SSL_R_CERTIFICATE_VERIFY_FAILED:
-      return certificate_reason(SSL_get_verify_result(ssl));
     case SSL_R_CALLBACK_FAILED:
     case SSL_R_CERT_CB_ERROR:
     case ERR_R_INTERNAL_ERROR:
@@ -84,8 +107,16 @@ handshake_error ssl_reason(int reason, const SSL* ssl) {
 
 }  // namespace
 
-failure handshake_failure(const SSL* ssl) {
-  // The oldest error is the cause; later ones tell which callers passed it on.
+failure handshake_failure(SSL* ssl) {
+  // Before the verdict on a certificate there may be errors of the library that couldn't verify its signature.
+  const unsigned long verdict = ERR_peek_last_error();
+  if (ERR_GET_LIB(verdict) == ERR_LIB_SSL && ERR_GET_REASON(verdict) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    ERR_clear_error();
+    const long result = SSL_get_verify_result(ssl);
+    return {certificate_reason(result), X509_verify_cert_error_string(result)};
+  }
+
+  // Otherwise the oldest error is the cause; later ones tell which callers passed it on.
   const unsigned long code = ERR_peek_error();
   const std::string words = take_openssl_error();
   if (code == 0) return {handshake_error::internal, "OpenSSL gave up the handshake without a reason"};
@@ -96,10 +127,7 @@ failure handshake_failure(const SSL* ssl) {
     const bool ours = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(code) == ERR_R_INTERNAL_ERROR;
     return {ours ? handshake_error::internal : handshake_error::protocol_violation, words};
   }
-  const handshake_error reason = ssl_reason(ERR_GET_REASON(code), ssl);
-  if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED)
-    return {reason, X509_verify_cert_error_string(SSL_get_verify_result(ssl))};
-  return {reason, words};
+  return {ssl_reason(ERR_GET_REASON(code), ssl), words};
 }
 
 failure stream_failure() {

@@ -19,7 +19,7 @@ struct failure {
 };
 
 /// For a handshake that SSL_do_handshake has given up. Empties this thread's error queue.
-failure handshake_failure(const SSL* ssl);
+failure handshake_failure(SSL* ssl);
 
 /// For a complete connection on which SSL_read, SSL_write or SSL_shutdown has failed. Empties the error queue.
 failure stream_failure();

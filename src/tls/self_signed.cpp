@@ -125,12 +125,12 @@ bool fill_and_sign(X509* certificate, EVP_PKEY* key, std::span<const std::string
 
 result<std::shared_ptr<identity_data>> make_self_signed(std::span<const std::string> names) {
   if (names.empty()) {
-    return error{configuration_error::bad_certificate,
+    return error{configuration_error::invalid_value,
                  "self-signed certificate: no names are given; name the host or address that clients connect to"};
   }
   for (const std::string& name : names) {
     if (!parse_ip_address(name) && !is_dns_name(name)) {
-      return error{configuration_error::bad_certificate,
+      return error{configuration_error::invalid_value,
                    "self-signed certificate: \"" + printable(name) + "\" is neither a DNS name nor an IP address"};
     }
   }

@@ -192,6 +192,7 @@ step session::handshake(io_window& window) {
   if (self.failed) return {progress::failed};
   if (self.phase == handshake_phase::complete) return {progress::done};
 
+  const step_scope scope(self.bio, window);
   if (!self.ssl) {
     switch (detail::inspect_first_record(window.input)) {
       case detail::first_record::undecided:
@@ -212,7 +213,6 @@ step session::handshake(io_window& window) {
     self.remember({session_event::kind::started});
   }
 
-  const step_scope scope(self.bio, window);
   const int done = SSL_do_handshake(self.ssl.get());
   if (done != 1) return self.result_of(done, true);
   self.phase = handshake_phase::complete;

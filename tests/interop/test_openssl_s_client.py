@@ -138,16 +138,6 @@ class OpensslSClient(CertificatesTest):
                 with self.s_client(server, name=None, verify=False) as client:
                     client.wait_for("^subject=CN = first$")
 
-    def test_ecdsa_and_rsa_for_one_name(self):
-        identities = self.certificates.ecdsa.options() + self.certificates.rsa.options()
-        with Server("echo", *identities) as server:
-            for algorithm, signature in (("ECDSA+SHA256", "ECDSA"), ("RSA-PSS+SHA256", "RSA-PSS")):
-                for version in VERSION_OPTIONS.values():
-                    with self.subTest(algorithm=algorithm, version=version):
-                        with self.s_client(server, version, "-sigalgs", algorithm) as client:
-                            client.wait_for(f"^Peer signature type: {signature}$")
-                            self.expect_echo(client, "hello")
-
     def test_alpn(self):
         with Server("echo", *self.certificates.ecdsa.options(), "--alpn", "h2,http/1.1") as server:
             for offer, choice in (("http/1.1", "http/1.1"), ("http/1.1,h2", "h2"), ("spdy/1,http/1.1", "http/1.1")):

@@ -67,8 +67,9 @@ class CloseWithoutLoss(unittest.TestCase):
             self._play(play)
 
     def test_forward_to_a_backend_that_has_not_read_everything(self):
-        """The backend answers after the first bytes of a long request and closes: it resets its connection. The client
-        goes on sending for a while, and reads only then."""
+        """The backend answers after the first bytes of a long request and closes: that resets its connection. What it
+        has sent is the client's all the same; how the client's connection ends then is another matter, as nobody knows
+        whether the answer was complete."""
         def serve(connection):
             connection.sendall(self.data[: self._requested_size(connection)])
             wait_until_delivered(connection)
@@ -78,7 +79,7 @@ class CloseWithoutLoss(unittest.TestCase):
                 with self._client(server, version) as client:
                     client.send(struct.pack(">I", size))
                     self._send_for_a_while(client, self.random.randrange(1, 300 * 1000))
-                    self._expect_answer(client, size)
+                    self._expect_answer(client, size, clean_end=False)
             self._play(play)
 
     def test_forward_to_a_backend_that_reads_no_more(self):
@@ -127,14 +128,16 @@ class CloseWithoutLoss(unittest.TestCase):
         while client.unsent_size() and client.ready(select.POLLOUT, 0.1):
             client.send_ciphertext()
 
-    def _expect_answer(self, client, size):
-        """Reads slowly: all of the answer, then close_notify. Only then may the connection end in any way."""
+    def _expect_answer(self, client, size, clean_end=True):
+        """Reads slowly: all of the answer, then close_notify. Only then may TCP end in any way."""
         time.sleep(self.random.choice((0, 0.002, 0.01)))
         answer = bytearray()
-        while data := client.receive():
+        while len(answer) < size and (data := client.receive()):
             answer += data
             if self.random.random() < 0.1:
                 time.sleep(0.001)
+        if clean_end:
+            self.assertEqual(client.receive(), b"")
         self.assertEqual(len(answer), size)
         self.assertEqual(answer, self.data[:size])
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):

@@ -9,8 +9,8 @@ import subprocess
 from programs import clean_environment, program
 from tls_stream import TLS_1_3, TlsStream, client_context
 
-# A record that says it is a handshake message, and isn't.
-GARBAGE_RECORD = b"\x16\x03\x03\x00\x20" + b"\xff" * 32
+# A record that says it holds a ClientHello, and doesn't.
+GARBAGE_RECORD = b"\x16\x03\x01\x00\x24\x01\x00\x00\x20" + b"\xff" * 32
 SERVER_NAME_LENGTH = 24
 
 
@@ -48,8 +48,9 @@ def s_client(server, *options):
 
 def fail_verification(server, ca):
     """A client that knows another CA only."""
-    try:
-        TlsStream(server.connect(), client_context(ca, TLS_1_3)).close()
-    except ssl.SSLCertVerificationError:
-        return
+    with server.connect() as connection:
+        try:
+            TlsStream(connection, client_context(ca, TLS_1_3))
+        except ssl.SSLCertVerificationError:
+            return
     raise AssertionError("the certificate of an unknown CA was accepted")

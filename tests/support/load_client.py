@@ -10,7 +10,7 @@ import time
 
 from tls_stream import TlsStream, Truncated
 
-TIMEOUT = 60.0
+TIMEOUT = 30.0
 BOTH_VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 
 # How much ciphertext waits for the socket before no more is made, and how much is read at a time.

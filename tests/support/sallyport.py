@@ -10,6 +10,7 @@
 Leaving the context stops the process and fails the test if it crashed or a sanitizer complained.
 """
 
+import ctypes
 import os
 import pathlib
 import re
@@ -23,6 +24,9 @@ import time
 # Generous on purpose: builds with sanitizers on a busy machine are many times slower.
 START_TIMEOUT = 20.0
 EVENT_TIMEOUT = 20.0
+
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 SANITIZER_REPORT = re.compile(
     r"ERROR: AddressSanitizer|WARNING: ThreadSanitizer|ERROR: LeakSanitizer|runtime error:|"
@@ -143,16 +147,13 @@ class Server:
         self.port = None
 
     def __enter__(self):
-        limit = None
-        if self._descriptor_limit is not None:
-            limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptor_limit,) * 2)  # noqa: E731
         self.process = subprocess.Popen(
             self.arguments,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self._environment,
-            preexec_fn=limit,
+            preexec_fn=self._prepare,
             start_new_session=True,
         )
         self._stderr = LineCollector(self.process.stderr)
@@ -247,6 +248,12 @@ class Server:
 
     def is_running(self):
         return self.process.poll() is None
+
+    def _prepare(self):
+        # Runs in the child: a test that is killed for taking too long must not leave its server behind.
+        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if self._descriptor_limit is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._descriptor_limit, self._descriptor_limit))
 
     def _learn_address(self):
         match = self._stderr.find(LISTENING, START_TIMEOUT)

@@ -34,6 +34,7 @@ class temporary_directory {
   /// Writes a file, by default as a private key should be: for its owner alone.
   std::filesystem::path write(const std::string& name, std::string_view contents, mode_t mode = 0600) const {
     const std::filesystem::path file = path_ / name;
+    std::filesystem::remove(file);  // an old one may be read-only
     std::ofstream out{file, std::ios::binary};
     out.write(contents.data(), static_cast<std::streamsize>(contents.size()));
     out.close();

@@ -1,6 +1,8 @@
 // identity: what is accepted, what is warned of, and what is refused with which sentence.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include <sallyport/identity.hpp>
+
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,7 +10,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <sallyport/identity.hpp>
 #include <set>
 #include <string>
 #include <vector>
@@ -442,7 +443,7 @@ TEST(self_signed, can_be_trusted_by_its_pem) {
 }
 
 TEST(self_signed, refuses_what_is_no_name) {
-  EXPECT_TRUE(refused(identity::self_signed({}), bad_certificate,
+  EXPECT_TRUE(refused(identity::self_signed({}), configuration_error::invalid_value,
                       "self-signed certificate: no names are given; name the host or address that clients connect to"));
   for (const std::string& name :
        {std::string(""), std::string("a b"), std::string("a,DNS:b"), std::string("-a"), std::string("a-"),
@@ -454,15 +455,15 @@ TEST(self_signed, refuses_what_is_no_name) {
     const std::vector<std::string> names{"localhost", name};
     const auto made = identity::self_signed(names);
     ASSERT_FALSE(made) << name;
-    EXPECT_EQ(made.error().code, bad_certificate);
+    EXPECT_EQ(made.error().code, configuration_error::invalid_value);
     EXPECT_THAT(made.error().detail, testing::EndsWith("\" is neither a DNS name nor an IP address"));
     EXPECT_EQ(ERR_peek_error(), 0U);
   }
   const std::vector<std::string> hostile{"a\nb"};
-  EXPECT_TRUE(refused(identity::self_signed(hostile), bad_certificate,
+  EXPECT_TRUE(refused(identity::self_signed(hostile), configuration_error::invalid_value,
                       "self-signed certificate: \"a?b\" is neither a DNS name nor an IP address"));
   const std::vector<std::string> zero{std::string("127.0.0.1\0", 10)};
-  EXPECT_TRUE(refused(identity::self_signed(zero), bad_certificate,
+  EXPECT_TRUE(refused(identity::self_signed(zero), configuration_error::invalid_value,
                       "self-signed certificate: \"127.0.0.1?\" is neither a DNS name nor an IP address"));
 }
 

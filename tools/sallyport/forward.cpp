@@ -17,24 +17,15 @@ namespace {
 
 namespace asio = boost::asio;
 
-void log_backend_failure(logger& log, const backend& backend, const std::string& reason, const std::string& peer,
-                         std::uint64_t id) {
-  log.warning("backend connection failed",
-              {{"backend", backend.name()}, {"reason", reason}, {"peer", peer}, {"id", id}});
-}
-
-asio::awaitable<served> forward(ssl_socket client, const backend& backend, logger& log) {
+asio::awaitable<served> forward(ssl_socket client, const backend& target, logger& log) {
   const std::string peer = client.peer_name();
   const std::uint64_t id = client.id();
-  auto connected = co_await backend.connect(client.get_executor());
-  if (connected.has_error()) {
-    log_backend_failure(log, backend, connected.error().detail, peer, id);
-    client.abort();
-    co_return served{.ended = "backend: " + connected.error().detail};
-  }
-  const auto both = std::make_shared<tunnel>(std::move(client), std::move(*connected));
+  const auto both = std::make_shared<tunnel>(std::move(client), target);
   served done = co_await both->run();
-  if (both->backend_failure()) log_backend_failure(log, backend, both->backend_failure().message(), peer, id);
+  if (!both->backend_failure().empty()) {
+    log.warning("backend connection failed",
+                {{"backend", target.name()}, {"reason", both->backend_failure()}, {"peer", peer}, {"id", id}});
+  }
   co_return done;
 }
 

@@ -28,8 +28,12 @@ constexpr std::chrono::seconds half_closed_timeout{60};
 
 }  // namespace
 
-tunnel::tunnel(ssl_socket client, backend_socket backend)
-    : client_(std::move(client)), backend_(std::move(backend)), changed_(client_.get_executor()) {}
+tunnel::tunnel(ssl_socket client, const backend& target)
+    : client_(std::move(client)),
+      connector_(client_.get_executor(), target),
+      backend_(client_.get_executor()),
+      connected_(client_.get_executor(), clock::time_point::max()),
+      changed_(client_.get_executor()) {}
 
 asio::awaitable<served> tunnel::run() {
   try {
@@ -52,7 +56,6 @@ asio::awaitable<served> tunnel::run() {
 }
 
 void tunnel::start(asio::awaitable<void> direction) {
-  ++coroutines_;
   asio::co_spawn(client_.get_executor(), std::move(direction), [self = shared_from_this()](std::exception_ptr thrown) {
     --self->coroutines_;
     if (thrown) {
@@ -64,30 +67,51 @@ void tunnel::start(asio::awaitable<void> direction) {
     }
     self->changed_.cancel();
   });
+  ++coroutines_;
 }
 
 asio::awaitable<void> tunnel::client_to_backend() {
   std::array<std::byte, buffer_size> buffer;
+  std::size_t size = 0;
+  error_code end;
+  // Reading begins before the backend is there: it is how we learn that the client doesn't wait for it.
+  while (!is_connected_ && !end && size < buffer.size()) {
+    const auto [failure, count] =
+        co_await client_.async_read_some(asio::buffer(buffer.data() + size, buffer.size() - size), as_result);
+    size += count;
+    served_.bytes_in += count;
+    if (failure == asio::error::operation_aborted && is_connected_) break;
+    end = failure;
+  }
+  if (end && end != asio::error::eof) {
+    cut("client", end.message());
+    co_return;
+  }
+  if (!is_connected_ && !is_cut_) co_await connected_.async_wait(as_result);
+  if (is_cut_) co_return;
+
   for (;;) {
-    const auto [read_failure, size] = co_await client_.async_read_some(asio::buffer(buffer), as_result);
-    if (read_failure == asio::error::eof) break;
-    if (read_failure) {
-      cut("client", read_failure.message());
-      co_return;
-    }
-    served_.bytes_in += size;
-    moved();
     const auto [write_failure, written] =
         co_await asio::async_write(backend_, asio::buffer(buffer.data(), size), as_result);
     if (write_failure) {
       if (is_cut_) co_return;
       // The backend doesn't want to hear more, but it may have answered ("413 Content Too Large") before it said so:
       // what it has sent still goes to the client, and then the cut.
-      backend_failure_ = write_failure;
-      if (half_closed_) cut_by_backend(write_failure);
+      backend_failure_ = write_failure.message();
+      if (half_closed_) cut("backend", backend_failure_);
       direction_ended();
       co_return;
     }
+    moved();
+    if (end) break;
+    const auto [failure, count] = co_await client_.async_read_some(asio::buffer(buffer), as_result);
+    size = count;
+    end = failure;
+    if (end && end != asio::error::eof) {
+      cut("client", end.message());
+      co_return;
+    }
+    served_.bytes_in += count;
     moved();
   }
   error_code ignored;  // a backend that is gone is found by the other direction
@@ -95,13 +119,29 @@ asio::awaitable<void> tunnel::client_to_backend() {
   direction_ended();
 }
 
+asio::awaitable<void> tunnel::connect() {
+  auto made = co_await connector_.connect();
+  if (made.has_error()) {
+    cut_by_backend(made.error().detail);
+  } else if (is_cut_) {
+    reset(*made);
+  } else {
+    backend_ = std::move(*made);
+    is_connected_ = true;
+    connected_.cancel();
+    client_.cancel();  // the read that waits to see it leave; no data is lost
+  }
+}
+
 asio::awaitable<void> tunnel::backend_to_client() {
+  co_await connect();
+  if (is_cut_) co_return;
   std::array<std::byte, buffer_size> buffer;
   for (;;) {
     const auto [read_failure, size] = co_await backend_.async_read_some(asio::buffer(buffer), as_result);
     if (read_failure == asio::error::eof) break;
     if (read_failure) {
-      cut_by_backend(read_failure);
+      cut_by_backend(read_failure.message());
       co_return;
     }
     moved();
@@ -115,8 +155,8 @@ asio::awaitable<void> tunnel::backend_to_client() {
     moved();
   }
   // A failed write has taken the reset off the socket, and what then reads like a clean end isn't one.
-  if (backend_failure_) {
-    cut_by_backend(backend_failure_);
+  if (!backend_failure_.empty()) {
+    cut("backend", backend_failure_);
     co_return;
   }
   direction_ended();
@@ -126,13 +166,14 @@ asio::awaitable<void> tunnel::backend_to_client() {
 
 void tunnel::direction_ended() {
   half_closed_ = true;
+  moved();  // from here on the other one's patience counts
   changed_.cancel();
 }
 
-void tunnel::cut_by_backend(error_code failure) {
+void tunnel::cut_by_backend(const std::string& reason) {
   if (is_cut_) return;
-  backend_failure_ = failure;
-  cut("backend", failure.message());
+  backend_failure_ = reason;
+  cut("backend", reason);
 }
 
 // The first reason counts: the other direction then fails because of the cut.
@@ -142,6 +183,8 @@ void tunnel::cut(std::string_view side, const std::string& reason) {
   served_.ended = std::string(side) + ": " + reason;
   client_.abort();
   reset(backend_);
+  connected_.cancel();
+  connector_.cancel();
 }
 
 }  // namespace sallyport::tool

@@ -21,18 +21,19 @@ namespace sallyport::tool {
 
 /// Two directions that end on their own. The end of one is passed on: close_notify becomes FIN, FIN becomes
 /// close_notify. A cut on either side cuts both, with a TCP reset: a stream that was truncated must not look complete
-/// on the other side.
+/// on the other side. A backend that can't be connected to is a cut too.
 ///
 /// Each direction has one buffer: nothing is read from one side before the other has taken what was read.
 class tunnel : public std::enable_shared_from_this<tunnel> {
  public:
-  tunnel(ssl_socket client, backend_socket backend);
+  /// `target` must outlive it.
+  tunnel(ssl_socket client, const backend& target);
 
-  /// Completes when both directions have ended. Once.
+  /// Connects to the backend, and completes when both directions have ended. Once.
   boost::asio::awaitable<served> run();
 
-  /// Why the backend's side failed; no error if it didn't.
-  error_code backend_failure() const noexcept { return backend_failure_; }
+  /// What was wrong with the backend; empty if nothing was.
+  const std::string& backend_failure() const noexcept { return backend_failure_; }
 
  private:
   using clock = std::chrono::steady_clock;
@@ -40,21 +41,25 @@ class tunnel : public std::enable_shared_from_this<tunnel> {
   void start(boost::asio::awaitable<void> direction);
   boost::asio::awaitable<void> client_to_backend();
   boost::asio::awaitable<void> backend_to_client();
+  boost::asio::awaitable<void> connect();
 
   void moved() noexcept { last_movement_ = clock::now(); }
   void direction_ended();
   void cut(std::string_view side, const std::string& reason);
-  void cut_by_backend(error_code failure);
+  void cut_by_backend(const std::string& reason);
 
   ssl_socket client_;
+  connector connector_;
   backend_socket backend_;
+  bool is_connected_ = false;
+  boost::asio::steady_timer connected_;  // an event: it is cancelled when the backend is there, or never will be
   // run() sleeps on it: until a direction has ended, or one is left in which nothing moves.
   boost::asio::steady_timer changed_;
   clock::time_point last_movement_ = clock::now();
   int coroutines_ = 0;
   bool half_closed_ = false;
   bool is_cut_ = false;
-  error_code backend_failure_{};
+  std::string backend_failure_{};
   served served_{};
 };
 

@@ -1,0 +1,130 @@
+// session_steps: a session and a client, driven without a socket, written as a table of expected steps:
+//
+//   session_steps(server, {.version = TLS1_3_VERSION})
+//       .client_handshake()
+//       .handshake(progress::want_input, {"started", "client_hello"})
+//       .client_handshake()
+//       .handshake(progress::done, {});
+//
+// Each row acts at once and checks what it says; what is wrong is reported with the row's line. With a `delivery` the
+// same table is run with the client's bytes in pieces or with little room for output: the session's calls in between
+// are made by the row itself, and its events are those of all of them.
+//
+// Before each call of the session a foreign error is put onto OpenSSL's error queue, and after it the queue must be
+// empty: no table passes if a session is misled by the errors of others, or leaves its own behind.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TESTS_SUPPORT_SESSION_STEPS_HPP
+#define SALLYPORT_TESTS_SUPPORT_SESSION_STEPS_HPP
+
+#include "memory_client.hpp"
+
+#include <sallyport/session.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <source_location>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::test {
+
+/// How bytes get to the session and away from it.
+struct delivery {
+  static constexpr std::size_t all = static_cast<std::size_t>(-1);
+
+  std::size_t first_piece = all;  ///< of what the client has sent by the time of a row
+  std::size_t piece = all;        ///< the following ones
+  std::size_t output_room = 64 * 1024;
+};
+
+inline constexpr delivery single_bytes{.first_piece = 1, .piece = 1};
+
+/// "started", "client_hello", "alert_sent fatal protocol_version", "alert_received warning close_notify"
+using events = std::vector<std::string>;
+
+class session_steps {
+ public:
+  using where = std::source_location;
+
+  explicit session_steps(const context& server, const memory_client_options& client = {}, const delivery& how = {});
+
+  // The client's turns. What the session has put out reaches the client first; what the client puts out is appended
+  // to the input of the session's next step.
+
+  /// One flight, as far as the client gets.
+  session_steps& client_handshake();
+  session_steps& client_sends(std::string_view plaintext);
+  session_steps& client_updates_keys(int times, bool requested = false);
+  session_steps& client_closes();
+  session_steps& client_receives(std::string_view plaintext, where = where::current());
+  session_steps& client_is_connected(where = where::current());
+  /// What the client was told: "fatal protocol version", in OpenSSL's words.
+  session_steps& client_was_alerted(const std::vector<std::string>& alerts, where = where::current());
+  session_steps& client_saw_the_end(where = where::current());
+
+  // The wire between them.
+
+  /// Bytes that the client didn't send.
+  session_steps& input(std::string_view bytes);
+  session_steps& change_input(const std::function<void(std::string&)>& change);
+
+  // The session's steps.
+
+  session_steps& handshake(progress expected, const events& expected_events, where = where::current());
+  /// A handshake step that ends the connection.
+  session_steps& handshake_fails(handshake_error reason, const events& expected_events, where = where::current());
+  /// Reads with a buffer of `buffer_size` until want_input; all of it must be `plaintext`.
+  session_steps& reads(std::string_view plaintext, std::size_t buffer_size = 64 * 1024, where = where::current());
+  /// One read that brings no data.
+  session_steps& read(progress expected, const events& expected_events = {}, where = where::current());
+  session_steps& read_fails(stream_error reason, const events& expected_events, where = where::current());
+  /// One write that takes all.
+  session_steps& writes(std::string_view plaintext, where = where::current());
+  session_steps& write_fails(stream_error reason, const events& expected_events, where = where::current());
+  session_steps& shutdown(progress expected, const events& expected_events, where = where::current());
+  /// Every function of a failed session says so again, with the same reason and no events.
+  session_steps& stays_failed(where = where::current());
+
+  // What the session knows.
+
+  session_steps& phase(handshake_phase expected, where = where::current());
+  session_steps& server_name(std::string_view expected, where = where::current());
+  session_steps& negotiated(tls_version version, std::string_view cipher, std::string_view application_protocol,
+                            bool resumed, where = where::current());
+
+  // For what no row says.
+
+  /// Repeats `call` for the pieces of the input and for full output, and keeps events, output and unread input.
+  step run(const std::function<step(io_window&)>& call);
+  const events& seen() const { return events_; }
+  session& server() { return session_; }
+  memory_client& client() { return client_; }
+  const std::string& unread_input() const { return input_; }
+  /// Output that no row has handed to the client yet.
+  const std::string& unsent_output() const { return output_; }
+
+ private:
+  void deliver_output();
+  void expect_events(const events& expected) const;
+
+  session session_;
+  memory_client client_;
+  delivery how_;
+  std::string input_;
+  std::string output_;
+  events events_;
+};
+
+std::string words(const session_event& event);
+std::string_view words(progress what);
+std::string_view words(handshake_phase phase);
+
+/// Puts an error of no session onto the queue.
+void raise_foreign_error();
+
+}  // namespace sallyport::test
+
+#endif

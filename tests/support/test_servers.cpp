@@ -1,0 +1,34 @@
+// test_servers: contexts for the unit tests of the session, with certificates of one test CA.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "test_servers.hpp"
+
+namespace sallyport::test {
+
+const credentials& test_ca() {
+  static const credentials ca = make_ca("Test CA");
+  return ca;
+}
+
+ssl_configuration basic_configuration() {
+  static const credentials server = issue(test_ca(), {.common_name = "server", .names = {"localhost"}});
+  ssl_configuration configuration;
+  configuration.identities = {identity::from_pem(server.certificate, server.key).value()};
+  return configuration;
+}
+
+ssl_configuration client_certificate_configuration() {
+  ssl_configuration configuration = basic_configuration();
+  configuration.verify_mode = peer_verify_mode::verify;
+  configuration.ca_certificates = trust_store::from_pem(test_ca().certificate).value();
+  return configuration;
+}
+
+context make_context(const ssl_configuration& configuration) { return context::make(configuration).value(); }
+
+const context& basic_server() {
+  static const context server = make_context(basic_configuration());
+  return server;
+}
+
+}  // namespace sallyport::test

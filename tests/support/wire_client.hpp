@@ -1,0 +1,130 @@
+// wire_client: the other side of the wire: blocking sockets, with OpenSSL's own TLS on top or raw bytes.
+//
+// The TLS is computed in memory and sent by hand, so that a test decides what goes in which packet:
+//
+//   test::wire_client client(test::raw_client::to_port(port), {.server_name = "localhost"});
+//   client.handshake();
+//   client.put("hello");             // encrypted, not sent yet
+//   client.put_close_notify();
+//   client.flush();                  // both in one packet
+//   EXPECT_EQ(client.read_to_end().end, test::stream_end::close_notify);
+//
+// Every wait ends after 30 s with an exception. Use them on a thread of their own (see in_background), as the server
+// under test needs its thread.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TESTS_SUPPORT_WIRE_CLIENT_HPP
+#define SALLYPORT_TESTS_SUPPORT_WIRE_CLIENT_HPP
+
+#include <cstddef>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sallyport::test {
+
+/// How a stream of bytes has ended.
+enum class stream_end { close_notify, fin, reset };
+
+struct received {
+  std::string data;
+  stream_end end;
+};
+
+/// A connected socket without TLS.
+class raw_client {
+ public:
+  static raw_client to_port(std::uint16_t port, const std::string& address = "127.0.0.1");
+  static raw_client to_unix(const std::string& path);
+  /// Takes over a connected descriptor.
+  explicit raw_client(int descriptor);
+
+  raw_client(raw_client&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  raw_client& operator=(raw_client&& other) noexcept;
+  ~raw_client() { close(); }
+
+  int descriptor() const noexcept { return descriptor_; }
+  std::uint16_t local_port() const;
+
+  /// Sends everything; throws if the connection is broken.
+  void send(std::string_view bytes);
+  /// The next bytes; empty when the stream has ended (see ended()).
+  std::string receive(std::size_t at_most = 64 * 1024);
+  std::optional<stream_end> ended() const noexcept { return end_; }
+  received read_to_end();
+
+  /// FIN, while receiving goes on.
+  void finish_sending();
+  /// Closes with a reset.
+  void reset();
+  void close();
+  /// Small buffers make back-pressure cheap to reach.
+  void set_receive_buffer(int size);
+
+ private:
+  int descriptor_ = -1;
+  std::optional<stream_end> end_;
+};
+
+struct wire_client_options {
+  int min_version = 0;             ///< TLS1_2_VERSION, ...; 0: no bound
+  int max_version = 0;             ///< likewise
+  std::string trusted_certificate{};  ///< PEM; empty: the server's certificate isn't checked
+  std::string server_name{};
+  std::vector<std::string> application_protocols{};
+};
+
+class wire_client {
+ public:
+  explicit wire_client(raw_client socket, const wire_client_options& options = {});
+  wire_client(wire_client&&) noexcept;
+  wire_client& operator=(wire_client&&) noexcept;
+  ~wire_client();
+
+  /// Completes the handshake, or throws with OpenSSL's words.
+  void handshake();
+  /// True if the handshake succeeds; failure() tells otherwise.
+  bool try_handshake();
+  const std::string& failure() const noexcept;
+  /// The fatal alert that came from the server during the handshake.
+  std::optional<int> alert_received() const noexcept;
+
+  /// The client's first flight, a ClientHello; nothing is sent.
+  std::string client_hello();
+
+  void send(std::string_view plaintext) { put(plaintext), flush(); }
+  void send_close_notify() { put_close_notify(), flush(); }
+  /// Encrypt; the bytes go out with the next flush().
+  void put(std::string_view plaintext);
+  void put_close_notify();
+  void flush();
+  /// The encrypted bytes that flush() would send, taken out.
+  std::string take_output();
+
+  /// The next plaintext; empty when the stream has ended (see ended()).
+  std::string receive();
+  std::string receive_exactly(std::size_t size);
+  std::optional<stream_end> ended() const noexcept;
+  received read_to_end();
+
+  raw_client& socket() noexcept;
+
+ private:
+  struct implementation;
+  std::unique_ptr<implementation> implementation_;
+};
+
+/// Runs `function` on a thread of its own; the future waits for it when it is destroyed, at the latest.
+template <class Function>
+[[nodiscard]] auto in_background(Function function) {
+  return std::async(std::launch::async, std::move(function));
+}
+
+}  // namespace sallyport::test
+
+#endif
