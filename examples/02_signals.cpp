@@ -28,7 +28,8 @@ class greeter : public std::enable_shared_from_this<greeter> {
   }
 
   sallyport::ssl_socket socket_;
-  std::string greeting_ = "Hello " + socket_.peer_name() + ", you speak " + std::string(socket_.session_cipher()) + "\n";
+  std::string greeting_ =
+      "Hello " + socket_.peer_name() + ", you speak " + std::string(socket_.session_cipher()) + "\n";
 };
 
 int main(int argc, char** argv) {

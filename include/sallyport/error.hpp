@@ -33,24 +33,24 @@ using result = boost::system::result<T, error>;
 
 /// Why a configuration was refused. Category "sallyport.configuration".
 enum class configuration_error {
-  unreadable_file = 1,  ///< missing, no permission, a directory, or an I/O error
-  file_too_large,       ///< larger than any certificate or key file can be
-  not_pem,              ///< empty, DER where PEM is due, or no PEM block at all
-  no_certificate,       ///< PEM, but without a CERTIFICATE block
-  no_private_key,       ///< PEM, but without a PRIVATE KEY block
-  bad_certificate,      ///< a CERTIFICATE block that doesn't parse
-  bad_private_key,      ///< a PRIVATE KEY block that doesn't parse
-  key_mismatch,         ///< the key is not the one of the first certificate
-  passphrase_needed,    ///< an encrypted key and no passphrase source
-  wrong_passphrase,     ///< an encrypted key that the given passphrase doesn't open
-  weak_key,             ///< certificate or key below the security level (112 bits)
-  no_identity,          ///< no certificate and key were configured
-  bad_ciphers,          ///< unknown or unusable cipher or cipher suite name
-  bad_groups,           ///< unknown group name
+  unreadable_file = 1,       ///< missing, no permission, a directory, or an I/O error
+  file_too_large,            ///< larger than any certificate or key file can be
+  not_pem,                   ///< empty, DER where PEM is due, or no PEM block at all
+  no_certificate,            ///< PEM, but without a CERTIFICATE block
+  no_private_key,            ///< PEM, but without a PRIVATE KEY block
+  bad_certificate,           ///< a CERTIFICATE block that doesn't parse
+  bad_private_key,           ///< a PRIVATE KEY block that doesn't parse
+  key_mismatch,              ///< the key is not the one of the first certificate
+  passphrase_needed,         ///< an encrypted key and no passphrase source
+  wrong_passphrase,          ///< an encrypted key that the given passphrase doesn't open
+  weak_key,                  ///< certificate or key below the security level (112 bits)
+  no_identity,               ///< no certificate and key were configured
+  bad_ciphers,               ///< unknown or unusable cipher or cipher suite name
+  bad_groups,                ///< unknown group name
   bad_application_protocol,  ///< an ALPN name that is empty or longer than 255 bytes
-  no_trust_anchor,      ///< client certificates are to be verified and no trust_store says by whom
-  invalid_value,        ///< a setting outside of what it may be: a negative depth, a name that is none
-  internal,             ///< OpenSSL failed where it can't (out of memory)
+  no_trust_anchor,           ///< client certificates are to be verified and no trust_store says by whom
+  invalid_value,             ///< a setting outside of what it may be: a negative depth, a name that is none
+  internal,                  ///< OpenSSL failed where it can't (out of memory)
 };
 
 /// Why a handshake ended without a connection. Each connection that fails reports exactly one of these, once, by
@@ -85,8 +85,8 @@ enum class handshake_error {
 /// Why an encrypted connection ended other than by the peer's close_notify (which is boost::asio::error::eof).
 /// Errors of the kernel keep their own codes. Category "sallyport.stream".
 enum class stream_error {
-  truncated = 1,       ///< the peer's TCP end (FIN) came without close_notify: data may be missing (RFC 8446 section 6.1)
-  alert_from_peer,     ///< the peer sent a fatal alert
+  truncated = 1,    ///< the peer's TCP end (FIN) came without close_notify: data may be missing (RFC 8446 section 6.1)
+  alert_from_peer,  ///< the peer sent a fatal alert
   protocol_violation,  ///< a record that doesn't decrypt, or a message out of place
   message_flood,       ///< too many KeyUpdates or renegotiation requests without data between them
 };

@@ -20,11 +20,10 @@ struct signal_of;
 
 template <class... Arguments>
 struct signal_of<void(Arguments...)> {
-  using type =
-      boost::signals2::signal<void(Arguments...), boost::signals2::optional_last_value<void>, int, std::less<int>,
-                              boost::function<void(Arguments...)>,
-                              boost::function<void(const boost::signals2::connection&, Arguments...)>,
-                              boost::signals2::dummy_mutex>;
+  using type = boost::signals2::signal<void(Arguments...), boost::signals2::optional_last_value<void>, int,
+                                       std::less<int>, boost::function<void(Arguments...)>,
+                                       boost::function<void(const boost::signals2::connection&, Arguments...)>,
+                                       boost::signals2::dummy_mutex>;
 };
 
 }  // namespace detail

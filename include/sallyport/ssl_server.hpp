@@ -93,7 +93,8 @@ class ssl_server {
   /// Starts to listen on a TCP endpoint (port 0: any free one, see local_endpoint()) or a unix socket
   /// (asio::local::stream_protocol::endpoint; a stale socket file is replaced, a living one is not). Needs a
   /// configuration (asio::error::invalid_argument without); asio::error::already_open if listening.
-  error_code listen(const boost::asio::generic::stream_protocol::endpoint& endpoint, const listen_options& options = {});
+  error_code listen(const boost::asio::generic::stream_protocol::endpoint& endpoint,
+                    const listen_options& options = {});
   bool is_listening() const noexcept;
   /// The endpoint with its real port; the unspecified endpoint if not listening, or on a unix socket.
   boost::asio::ip::tcp::endpoint local_endpoint() const;

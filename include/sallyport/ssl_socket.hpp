@@ -38,7 +38,8 @@ struct gathered_buffers {
   template <class ConstBufferSequence>
   static gathered_buffers from(const ConstBufferSequence& sequence) {
     gathered_buffers gathered;
-    for (auto at = boost::asio::buffer_sequence_begin(sequence); at != boost::asio::buffer_sequence_end(sequence); ++at) {
+    for (auto at = boost::asio::buffer_sequence_begin(sequence); at != boost::asio::buffer_sequence_end(sequence);
+         ++at) {
       const boost::asio::const_buffer buffer(*at);
       if (buffer.size() == 0) continue;
       if (gathered.count == gathered.buffers.size()) break;

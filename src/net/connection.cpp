@@ -238,10 +238,10 @@ void connection::handshake_turn() {
   close_window(window);
 
   const auto events = session_.events();
-  const bool alert_is_out = all_is_sent() && !send_error_ &&
-                            std::any_of(events.begin(), events.end(), [](const session_event& event) {
-                              return event.what == session_event::kind::alert_sent;
-                            });
+  const bool alert_is_out =
+      all_is_sent() && !send_error_ && std::any_of(events.begin(), events.end(), [](const session_event& event) {
+        return event.what == session_event::kind::alert_sent;
+      });
   emit_events();
   if (state_ != state::handshaking) return;  // a slot has ended it
 
@@ -352,8 +352,8 @@ void connection::go_on_reading() {
 }
 
 void connection::read_turn(bool called_by_user) {
-  if (!read_) return;                                         // cancelled meanwhile
-  if (unsent_.size() > max_unsent_while_reading) return;      // after_flush() goes on
+  if (!read_) return;                                     // cancelled meanwhile
+  if (unsent_.size() > max_unsent_while_reading) return;  // after_flush() goes on
 
   io_window window = open_window();
   error_code received;
@@ -368,8 +368,7 @@ void connection::read_turn(bool called_by_user) {
     return complete_read(called_by_user, received, 0);
   }
 
-  const step result =
-      session_.read(window, {static_cast<std::byte*>(read_buffer_.data()), read_buffer_.size()});
+  const step result = session_.read(window, {static_cast<std::byte*>(read_buffer_.data()), read_buffer_.size()});
   close_window(window);
   switch (result.what) {
     case progress::done:
@@ -474,8 +473,8 @@ void connection::start_shutdown_send(shutdown_handler handler) {
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
   if (state_ != state::open)
-    return operation.complete_later(
-        state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor);
+    return operation.complete_later(state_ == state::handshaking ? asio::error::not_connected
+                                                                 : asio::error::bad_descriptor);
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
   send_close_notify();
@@ -490,8 +489,8 @@ void connection::start_shutdown(shutdown_handler handler) {
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
   if (state_ != state::open)
-    return operation.complete_later(
-        state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor);
+    return operation.complete_later(state_ == state::handshaking ? asio::error::not_connected
+                                                                 : asio::error::bad_descriptor);
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
   if (read_) complete_read(true, asio::error::operation_aborted, 0);
@@ -517,8 +516,10 @@ void connection::shutdown_turn(bool called_by_user) {
     if (result.what == progress::failed) read_end_ = session_.error();
     if (result.what != progress::want_input) continue;
     if (is_would_block(received)) return wait_readable();
-    if (received == asio::error::eof) read_end_ = stream_error::truncated;
-    else if (received) read_end_ = received;
+    if (received == asio::error::eof)
+      read_end_ = stream_error::truncated;
+    else if (received)
+      read_end_ = received;
   }
   if (!read_end_) {
     // The end may be among what has been received already, so this isn't the time to wait for more.

@@ -160,7 +160,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   std::size_t written_ = 0;  // bytes of write_ that are encrypted and partly unsent
   pending_operation<error_code> shutdown_;
 
-  error_code read_end_;  // why nothing more can be read; every later read completes with it
+  error_code read_end_;          // why nothing more can be read; every later read completes with it
   bool end_is_waiting_ = false;  // the session has met the end behind the data it brought last
   error_code send_error_;
   bool waits_for_input_ = false;

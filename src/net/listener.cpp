@@ -93,8 +93,7 @@ listener::endpoint listener::local_endpoint() const {
 error_code listener::accept(accepted_descriptor& accepted) {
   endpoint peer;
   auto size = static_cast<socklen_t>(peer.capacity());
-  const int descriptor =
-      ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int descriptor = ::accept4(acceptor_.native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (descriptor < 0) return last_error();
   peer.resize(size);
   accepted = {descriptor, peer};

@@ -63,11 +63,10 @@ class pending_operation {
 
   /// From functions that the user calls: the user's handler must not run before they have returned.
   void complete_later(Arguments... arguments) {
-    boost::asio::post(default_executor_,
-                      [executor = std::exchange(executor_, {}), completion = std::move(*hand_over()),
-                       ... arguments = std::move(arguments)]() mutable {
-                        run(executor, std::move(completion), std::move(arguments)...);
-                      });
+    boost::asio::post(default_executor_, [executor = std::exchange(executor_, {}), completion = std::move(*hand_over()),
+                                          ... arguments = std::move(arguments)]() mutable {
+      run(executor, std::move(completion), std::move(arguments)...);
+    });
   }
 
   void drop() {

@@ -11,8 +11,7 @@ namespace sallyport::detail {
 boost::asio::execution_context::id server_registry::id;
 
 server_registry& server_registry::of(const boost::asio::any_io_executor& executor) {
-  return boost::asio::use_service<server_registry>(
-      boost::asio::query(executor, boost::asio::execution::context));
+  return boost::asio::use_service<server_registry>(boost::asio::query(executor, boost::asio::execution::context));
 }
 
 void server_registry::add(server_state& server) {

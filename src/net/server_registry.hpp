@@ -31,8 +31,8 @@ class server_registry : public boost::asio::execution_context::service {
   void shutdown() override;
 
   using server_list = boost::intrusive::list<
-      server_state, boost::intrusive::member_hook<server_state, boost::intrusive::list_member_hook<>,
-                                                  &server_state::among_servers>>;
+      server_state,
+      boost::intrusive::member_hook<server_state, boost::intrusive::list_member_hook<>, &server_state::among_servers>>;
   std::mutex mutex_;  // servers of one context may live on different strands
   server_list servers_;
 };

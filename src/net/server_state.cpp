@@ -251,10 +251,9 @@ std::shared_ptr<connection> server_state::take_pending() {
 
 void server_state::start_accept(accept_handler handler) {
   const auto number = ++next_waiting_number_;
-  pending_operation<error_code, ssl_socket> operation(
-      std::move(handler), executor_, [weak = weak_from_this(), number] {
-        if (const auto self = weak.lock()) self->cancel_accept(number);
-      });
+  pending_operation<error_code, ssl_socket> operation(std::move(handler), executor_, [weak = weak_from_this(), number] {
+    if (const auto self = weak.lock()) self->cancel_accept(number);
+  });
   if (auto first = take_pending()) return operation.complete_later({}, connection::hand_out(std::move(first)));
   waiting_.push_back({number, std::move(operation)});
 }
@@ -309,8 +308,7 @@ void server_state::destroy() {
 
 void server_state::abort_connections() {
   first_exception thrown;
-  while (!connections_.empty())
-    thrown.guard([first = connections_.front().shared_from_this()] { first->abort(); });
+  while (!connections_.empty()) thrown.guard([first = connections_.front().shared_from_this()] { first->abort(); });
   thrown.rethrow();
 }
 
@@ -336,9 +334,7 @@ void server_state::force_drain() {
   });
   auto operation = std::exchange(drain_, {});
   stop_waiting_accepts();
-  const scope_exit tell([&] {
-    operation.complete_later(forced ? error_code(asio::error::timed_out) : error_code());
-  });
+  const scope_exit tell([&] { operation.complete_later(forced ? error_code(asio::error::timed_out) : error_code()); });
   abort_connections();
 }
 

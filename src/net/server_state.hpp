@@ -108,8 +108,9 @@ class server_state : public std::enable_shared_from_this<server_state> {
     pending_operation<error_code, ssl_socket> operation;
   };
   template <boost::intrusive::list_member_hook<> connection::*Hook>
-  using list_of = boost::intrusive::list<
-      connection, boost::intrusive::member_hook<connection, boost::intrusive::list_member_hook<>, Hook>>;
+  using list_of =
+      boost::intrusive::list<connection,
+                             boost::intrusive::member_hook<connection, boost::intrusive::list_member_hook<>, Hook>>;
 
   boost::asio::any_io_executor executor_;
   std::shared_ptr<sallyport::detail::loop> loop_;

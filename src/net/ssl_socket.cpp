@@ -20,8 +20,8 @@ const std::string no_text;
 template <class Handler, class... Arguments>
 void fail_without_connection(Handler handler, Arguments... arguments) {
   // There is no executor of ours to complete on.
-  detail::pending_operation<error_code, Arguments...>(std::move(handler), asio::system_executor(), [] {})
-      .complete_later(asio::error::bad_descriptor, arguments...);
+  detail::pending_operation<error_code, Arguments...>(std::move(handler), asio::system_executor(), [] {
+  }).complete_later(asio::error::bad_descriptor, arguments...);
 }
 
 }  // namespace

@@ -17,9 +17,7 @@ bool is_alert_from_peer(unsigned long code) {
          ERR_GET_REASON(code) < SSL_AD_REASON_OFFSET + 256;
 }
 
-alert_type alert_of(unsigned long code) {
-  return static_cast<alert_type>(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET);
-}
+alert_type alert_of(unsigned long code) { return static_cast<alert_type>(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET); }
 
 std::string alert_sentence(unsigned long code) {
   return "the peer sent the alert '" + std::string(description(alert_of(code))) + "' (" +

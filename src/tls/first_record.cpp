@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t decisive_size = 9;
 
 // Methods with the space that ends them, so that "GETX" isn't one. "PRI " is HTTP/2 with prior knowledge.
-constexpr std::array<std::string_view, 10> http_methods = {"GET ",     "HEAD ",   "POST ",  "PUT ",   "DELETE ",
+constexpr std::array<std::string_view, 10> http_methods = {"GET ",     "HEAD ",    "POST ",  "PUT ",   "DELETE ",
                                                            "CONNECT ", "OPTIONS ", "TRACE ", "PATCH ", "PRI "};
 
 first_record inspect_text(std::string_view text) {

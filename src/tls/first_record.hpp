@@ -10,11 +10,11 @@
 namespace sallyport::detail {
 
 enum class first_record {
-  undecided,           ///< so far it could be TLS; more bytes are needed
-  client_hello,        ///< the header of a handshake record that begins a ClientHello
-  plain_http,          ///< an HTTP request line
-  not_tls,             ///< anything else
-  oversized,           ///< a ClientHello that claims to be longer than max_client_hello_size
+  undecided,     ///< so far it could be TLS; more bytes are needed
+  client_hello,  ///< the header of a handshake record that begins a ClientHello
+  plain_http,    ///< an HTTP request line
+  not_tls,       ///< anything else
+  oversized,     ///< a ClientHello that claims to be longer than max_client_hello_size
 };
 
 /// OpenSSL allocates as much as the header claims before the bytes are there. No real ClientHello comes near this

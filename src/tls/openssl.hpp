@@ -33,7 +33,8 @@ using ssl_ptr = std::unique_ptr<SSL, openssl_free<SSL_free>>;
 using x509_ptr = std::unique_ptr<X509, openssl_free<X509_free>>;
 using x509_store_ptr = std::unique_ptr<X509_STORE, openssl_free<X509_STORE_free>>;
 
-/// The oldest error of this thread's queue in OpenSSL's words ("no start line"), or "" if it is empty. Empties the queue.
+/// The oldest error of this thread's queue in OpenSSL's words ("no start line"), or "" if it is empty. Empties the
+/// queue.
 std::string take_openssl_error();
 
 }  // namespace sallyport::detail

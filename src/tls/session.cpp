@@ -49,6 +49,7 @@ struct detail::session_impl {
   detail::ssl_ptr ssl;  // made when the first bytes turn out to be TLS
   handshake_phase phase = handshake_phase::before_client_hello;
   unsigned messages_without_data = 0;
+  bool close_notify_sent = false;
   bool failed = false;
   error_code error;
   std::string error_detail;
@@ -145,7 +146,7 @@ void detail::session_impl::count_message_without_data() noexcept {
 }
 
 void detail::session_impl::on_message(int sent, int, int content_type, const void* data, std::size_t size, SSL*,
-                               void* self) noexcept {
+                                      void* self) noexcept {
   auto& session = *static_cast<session_impl*>(self);
   const auto* bytes = static_cast<const unsigned char*>(data);
   if (content_type == SSL3_RT_ALERT && size == 2) {
@@ -203,9 +204,9 @@ step session::handshake(io_window& window) {
         return self.fail({handshake_error::not_tls, "the first bytes are no TLS handshake record"});
       case detail::first_record::oversized:
         self.remember({session_event::kind::started});
-        return self.fail({handshake_error::protocol_violation,
-                          "the ClientHello claims more than " + std::to_string(detail::max_client_hello_size) +
-                              " bytes"});
+        return self.fail(
+            {handshake_error::protocol_violation,
+             "the ClientHello claims more than " + std::to_string(detail::max_client_hello_size) + " bytes"});
       case detail::first_record::client_hello:
         break;
     }
@@ -272,10 +273,12 @@ step session::shutdown(io_window& window) {
   assert(self.phase == handshake_phase::complete);
 
   const step_scope scope(self.bio, window);
-  if ((SSL_get_shutdown(self.ssl.get()) & SSL_SENT_SHUTDOWN) != 0) return {progress::done};
+  // SSL_SENT_SHUTDOWN doesn't tell this: it is set before there is room for the alert.
+  if (self.close_notify_sent) return {progress::done};
   const int done = SSL_shutdown(self.ssl.get());
-  if (done >= 0) return {progress::done};  // 0: sent, the peer's isn't here yet
-  return self.result_of(done, false);
+  if (done < 0) return self.result_of(done, false);
+  self.close_notify_sent = true;  // 0 or 1: the peer's isn't here yet, or is
+  return {progress::done};
 }
 
 std::span<const session_event> session::events() const noexcept { return {impl_->events.data(), impl_->event_count}; }

@@ -11,6 +11,10 @@ namespace {
 
 window_bio& state_of(BIO* bio) { return *static_cast<window_bio*>(BIO_get_data(bio)); }
 
+// What OpenSSL's own BIOs return for "not now", although BIO_read_ex itself would be content with 0: SSL_shutdown()
+// takes a 0 from below for success.
+constexpr int retry = -1;
+
 int read_window(BIO* bio, char* data, std::size_t size, std::size_t* bytes) {
   window_bio& state = state_of(bio);
   BIO_clear_retry_flags(bio);
@@ -18,7 +22,7 @@ int read_window(BIO* bio, char* data, std::size_t size, std::size_t* bytes) {
   auto& input = state.window->input;
   if (input.empty()) {
     BIO_set_retry_read(bio);
-    return 0;
+    return retry;
   }
   *bytes = std::min(size, input.size());
   std::memcpy(data, input.data(), *bytes);
@@ -34,7 +38,7 @@ int write_window(BIO* bio, const char* data, std::size_t size, std::size_t* byte
   const auto room = window.output.subspan(window.produced);
   if (room.empty()) {
     BIO_set_retry_write(bio);
-    return 0;
+    return retry;
   }
   *bytes = std::min(size, room.size());
   std::memcpy(room.data(), data, *bytes);

@@ -189,23 +189,38 @@ session_steps& session_steps::handshake_fails(handshake_error reason, const even
   return stays_failed(row);
 }
 
-session_steps& session_steps::reads(std::string_view plaintext, std::size_t buffer_size, where row) {
-  const auto trace = at(row);
-  std::string all;
+progress session_steps::read_all(std::string& plaintext, std::size_t buffer_size) {
+  events all_events;
   for (;;) {
     std::vector<std::byte> buffer(buffer_size);
     const step result = run([&](io_window& window) { return session_.read(window, buffer); });
-    if (result.what != progress::done) {
-      EXPECT_EQ(words(result.what), "want_input") << session_.error_detail();
-      break;
+    all_events.insert(all_events.end(), events_.begin(), events_.end());
+    if (result.what != progress::done || result.bytes == 0) {
+      EXPECT_NE(words(result.what), "done") << "without data";
+      events_ = all_events;
+      return result.what;
     }
-    EXPECT_GE(result.bytes, 1U);
-    if (result.bytes == 0) break;
-    all.append(reinterpret_cast<const char*>(buffer.data()), result.bytes);
+    plaintext.append(reinterpret_cast<const char*>(buffer.data()), result.bytes);
   }
+}
+
+session_steps& session_steps::reads(std::string_view plaintext, std::size_t buffer_size, where row) {
+  const auto trace = at(row);
+  std::string all;
+  EXPECT_EQ(words(read_all(all, buffer_size)), "want_input") << session_.error_detail();
   EXPECT_TRUE(all == plaintext) << "read " << all.size() << " bytes, not these " << plaintext.size() << " ones";
   EXPECT_FALSE(session_.has_buffered_plaintext());
-  EXPECT_EQ(input_, "");
+  EXPECT_EQ(input_.size(), 0U);
+  expect_events({});
+  return *this;
+}
+
+session_steps& session_steps::reads_to_the_end(std::string_view plaintext, where row) {
+  const auto trace = at(row);
+  std::string all;
+  EXPECT_EQ(words(read_all(all, 1024)), "peer_closed") << session_.error_detail();
+  EXPECT_EQ(all, plaintext);
+  expect_events({"alert_received warning close_notify"});
   return *this;
 }
 

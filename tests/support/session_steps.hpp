@@ -78,6 +78,8 @@ class session_steps {
   session_steps& handshake_fails(handshake_error reason, const events& expected_events, where = where::current());
   /// Reads with a buffer of `buffer_size` until want_input; all of it must be `plaintext`.
   session_steps& reads(std::string_view plaintext, std::size_t buffer_size = 64 * 1024, where = where::current());
+  /// The same until peer_closed; the client's close_notify must have been told once.
+  session_steps& reads_to_the_end(std::string_view plaintext, where = where::current());
   /// One read that brings no data.
   session_steps& read(progress expected, const events& expected_events = {}, where = where::current());
   session_steps& read_fails(stream_error reason, const events& expected_events, where = where::current());
@@ -108,6 +110,7 @@ class session_steps {
 
  private:
   void deliver_output();
+  progress read_all(std::string& plaintext, std::size_t buffer_size);
   void expect_events(const events& expected) const;
 
   session session_;

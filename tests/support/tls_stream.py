@@ -118,6 +118,19 @@ class TlsStream:
             pass
         self.flush()
 
+    def records_with_close_notify(self, data):
+        """These bytes and the end after them, encrypted, for the test to send."""
+        self.tls.write(data)
+        try:
+            self.tls.unwrap()
+        except ssl.SSLError:
+            pass  # as in send_close_notify()
+        return self.pending_output()
+
+    def send_with_close_notify(self, data):
+        """Sends these bytes and ends this side, in one piece."""
+        self.socket.sendall(self.records_with_close_notify(data))
+
     def close(self):
         """close_notify and FIN."""
         self.send_close_notify()

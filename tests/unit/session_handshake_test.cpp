@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -256,6 +257,15 @@ TEST_P(session_handshake, outlives_the_last_handle_of_its_context) {
       .handshake(progress::want_input, {"started", "client_hello"})
       .client_handshake()
       .handshake(progress::done, {});
+}
+
+TEST_P(session_handshake, sessions_of_one_context_on_different_threads) {
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([] {
+      for (int round = 0; round < 10; ++round) full_handshake(GetParam(), {});
+    });
+  }
 }
 
 TEST_P(session_handshake, may_be_dropped_in_every_phase) {

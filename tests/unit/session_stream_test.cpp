@@ -32,11 +32,10 @@ std::string some_bytes(std::size_t size) {
 class connection : public session_steps {
  public:
   explicit connection(int version, const delivery& how = {})
-      : session_steps(basic_server(),
-                      {.version = version,
-                       .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256",
-                       .ciphersuites = "TLS_AES_128_GCM_SHA256"},
-                      how) {
+      : session_steps(
+            basic_server(),
+            {.version = version, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256", .ciphersuites = "TLS_AES_128_GCM_SHA256"},
+            how) {
     client_handshake();
     handshake(progress::want_input, {"started", "client_hello"});
     client_handshake();
@@ -228,7 +227,9 @@ TEST_P(session_stream, write_fills_the_output_after_what_is_there) {
 
 TEST_P(session_stream, random_chunks_in_both_directions_arrive_as_they_were) {
   std::mt19937 random(20240229);  // NOLINT: the same bytes each time
-  const auto number = [&](std::size_t below) { return std::uniform_int_distribution<std::size_t>(0, below - 1)(random); };
+  const auto number = [&](std::size_t below) {
+    return std::uniform_int_distribution<std::size_t>(0, below - 1)(random);
+  };
   for (int round = 0; round < 20; ++round) {
     SCOPED_TRACE(round);
     const std::size_t piece = 1 + number(5000);
@@ -244,13 +245,378 @@ TEST_P(session_stream, random_chunks_in_both_directions_arrive_as_they_were) {
 
 // ---- closing ----
 
-TEST_P(session_stream, closed_by_the_client_and_then_by_us) {
+TEST_P(session_stream, closed_by_the_client_first) {
   for (const delivery& how : {delivery{}, single_bytes}) {
     connection(GetParam(), how)
         .client_sends("last words")
         .client_closes()
-        .reads_then_closed("last words");
+        .reads_to_the_end("last words")
+        .read(progress::peer_closed)
+        .read(progress::peer_closed)
+        .writes("and ours")
+        .client_receives("and ours")
+        .shutdown(progress::done, {close_notify_sent})
+        .client_saw_the_end()
+        .read(progress::peer_closed);
   }
+}
+
+TEST_P(session_stream, closed_by_us_first) {
+  for (const delivery& how : {delivery{}, single_bytes}) {
+    connection(GetParam(), how)
+        .writes("last words")
+        .shutdown(progress::done, {close_notify_sent})
+        .client_receives("last words")
+        .client_saw_the_end()
+        .client_sends("not so fast")
+        .reads("not so fast")
+        .client_sends("I am done now")
+        .client_closes()
+        .reads_to_the_end("I am done now")
+        .read(progress::peer_closed);
+  }
+}
+
+TEST_P(session_stream, close_notify_is_sent_once) {
+  connection steps(GetParam());
+  steps.shutdown(progress::done, {close_notify_sent}).client_saw_the_end();
+  for (int i = 0; i < 3; ++i) {
+    steps.shutdown(progress::done, {});
+    EXPECT_EQ(steps.unsent_output(), "");
+  }
+}
+
+TEST_P(session_stream, close_notify_waits_for_room) {
+  for (const std::size_t room : {1, 2, 6, 7, 20}) {
+    SCOPED_TRACE(room);
+    connection steps(GetParam());
+    io_window no_room;
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_EQ(words(steps.server().shutdown(no_room).what), "want_output");
+      EXPECT_TRUE(steps.server().events().empty());
+    }
+    std::string sent;
+    for (int i = 0; i < 100; ++i) {
+      std::vector<std::byte> out(room);
+      io_window window{.output = out};
+      const step result = steps.server().shutdown(window);
+      sent.append(reinterpret_cast<const char*>(out.data()), window.produced);
+      if (result.what == progress::done) break;
+      ASSERT_EQ(words(result.what), "want_output");
+      ASSERT_EQ(window.produced, room);
+    }
+    EXPECT_EQ(steps.server().events().size(), 1U);
+    steps.client().input(sent);
+    steps.client_saw_the_end().shutdown(progress::done, {});
+  }
+}
+
+TEST_P(session_stream, writing_after_our_close_notify_fails) {
+  connection(GetParam())
+      .shutdown(progress::done, {close_notify_sent})
+      .write_fails(stream_error::protocol_violation, {});
+}
+
+// What comes behind it was written by somebody else, or by mistake.
+TEST_P(session_stream, nothing_is_read_behind_the_close_notify) {
+  connection steps(GetParam());
+  steps.client_closes().input("garbage").reads_to_the_end("").read(progress::peer_closed);
+  EXPECT_EQ(steps.unread_input(), "garbage");
+}
+
+// ---- what ends a connection ----
+
+TEST_P(session_stream, record_that_does_not_decrypt) {
+  for (const delivery& how : {delivery{}, single_bytes}) {
+    connection(GetParam(), how)
+        .client_sends("hello")
+        .change_input([](std::string& input) { input.back() = static_cast<char>(input.back() ^ 1); })
+        .read_fails(stream_error::protocol_violation, {"alert_sent fatal bad_record_mac"})
+        .phase(handshake_phase::complete)
+        .client_was_alerted({"fatal bad record mac"});
+  }
+}
+
+TEST_P(session_stream, each_byte_of_a_record_counts) {
+  connection original(GetParam());
+  original.client_sends("hello");
+  for (std::size_t at = 0; at < original.unread_input().size(); ++at) {
+    SCOPED_TRACE(at);
+    connection steps(GetParam());
+    // Longer than claimed, or the record could end in the middle of nowhere.
+    steps.client_sends("hello").client_sends(some_bytes(300)).change_input([&](std::string& input) {
+      input[at] = static_cast<char>(input[at] ^ 1);
+    });
+    std::vector<std::byte> buffer(1000);
+    const step result = steps.run([&](io_window& window) { return steps.server().read(window, buffer); });
+    EXPECT_EQ(words(result.what), "failed");
+    EXPECT_EQ(steps.server().error(), stream_error::protocol_violation) << steps.server().error_detail();
+    EXPECT_EQ(steps.seen().size(), 1U);
+  }
+}
+
+TEST_P(session_stream, data_before_the_bad_record_is_not_lost) {
+  connection steps(GetParam());
+  steps.client_sends("good ").client_sends("too").client_sends("bad").change_input(
+      [](std::string& input) { input.back() = static_cast<char>(input.back() ^ 1); });
+  std::vector<std::byte> buffer(100);
+  const step result = steps.run([&](io_window& window) { return steps.server().read(window, buffer); });
+  EXPECT_EQ(words(result.what), "done");
+  EXPECT_EQ(result.bytes, 8U);
+  EXPECT_EQ(steps.seen(), events{"alert_sent fatal bad_record_mac"});
+  EXPECT_EQ(steps.server().error(), stream_error::protocol_violation);
+  steps.stays_failed().client_was_alerted({"fatal bad record mac"});
+}
+
+TEST_P(session_stream, plaintext_in_an_encrypted_connection) {
+  for (const char* type : {"\x14", "\x15", "\x16", "\x17", "\x18", "G"}) {
+    SCOPED_TRACE(type);
+    connection steps(GetParam());
+    steps.input(type + std::string("\x03\x03\x00\x02\x01\x00", 6) + std::string(100, 'x'));
+    std::vector<std::byte> buffer(100);
+    const step result = steps.run([&](io_window& window) { return steps.server().read(window, buffer); });
+    EXPECT_EQ(words(result.what), "failed");
+    EXPECT_EQ(steps.server().error(), stream_error::protocol_violation) << steps.server().error_detail();
+    ASSERT_EQ(steps.seen().size(), 1U);
+    EXPECT_TRUE(steps.seen()[0].starts_with("alert_sent fatal "));
+  }
+}
+
+TEST_P(session_stream, fatal_alert_of_the_peer) {
+  for (const delivery& how : {delivery{}, single_bytes}) {
+    connection steps(GetParam(), how);
+    record_sealer sealer(steps.client());
+    steps.input(sealer.seal(record_type::application_data, "oh"))
+        .reads("oh")
+        .input(sealer.seal(record_type::alert, "\x02\x50"))
+        .read_fails(stream_error::alert_from_peer, {"alert_received fatal internal_error"});
+    EXPECT_EQ(steps.server().error_detail(), "the peer sent the alert 'internal error' (80)");
+    EXPECT_EQ(steps.unsent_output(), "");
+  }
+}
+
+TEST_P(session_stream, alert_that_is_none) {
+  for (const std::string& content :
+       {std::string(), std::string("\x02"), std::string("\x02\x50\x00", 3), std::string("\x07\x50")}) {
+    connection steps(GetParam());
+    record_sealer sealer(steps.client());
+    steps.input(sealer.seal(record_type::alert, content));
+    std::vector<std::byte> buffer(100);
+    const step result = steps.run([&](io_window& window) { return steps.server().read(window, buffer); });
+    EXPECT_EQ(words(result.what), "failed") << content.size();
+    EXPECT_TRUE(steps.server().error() == stream_error::protocol_violation ||
+                steps.server().error() == stream_error::alert_from_peer)
+        << steps.server().error_detail();
+  }
+}
+
+TEST_P(session_stream, record_of_an_unknown_type) {
+  connection steps(GetParam());
+  record_sealer sealer(steps.client());
+  steps.input(sealer.seal(static_cast<record_type>(99), "what?"))
+      .read_fails(stream_error::protocol_violation, {"alert_sent fatal unexpected_message"});
+}
+
+// A server's messages, a client's at the wrong time, and one that nobody knows. (TLS 1.2's ClientHello is a request
+// to renegotiate, TLS 1.3's KeyUpdate is welcome.)
+TEST_P(session_stream, handshake_message_out_of_place) {
+  std::vector<int> types{2, 4, 8, 11, 15, 16, 20, 254};
+  types.push_back(tls_1_3() ? 1 : 24);
+  for (const int type : types) {
+    SCOPED_TRACE(type);
+    connection steps(GetParam());
+    record_sealer sealer(steps.client());
+    steps.input(sealer.seal(record_type::handshake, static_cast<char>(type) + std::string("\x00\x00\x01\x00", 4)))
+        .read_fails(stream_error::protocol_violation, {"alert_sent fatal unexpected_message"});
+  }
+}
+
+// ---- messages that cost us more than the peer ----
+
+class session_key_updates : public testing::Test {
+ protected:
+  connection steps_{TLS1_3_VERSION};
+};
+
+TEST_F(session_key_updates, thirty_two_in_a_row_are_fine) {
+  steps_.client_updates_keys(32).read(progress::want_input).client_sends("still here").reads("still here");
+}
+
+TEST_F(session_key_updates, and_again_after_data) {
+  for (int i = 0; i < 5; ++i) steps_.client_updates_keys(32).client_sends("x").reads("x");
+}
+
+TEST_F(session_key_updates, one_more_is_a_flood) {
+  steps_.client_updates_keys(33).read_fails(stream_error::message_flood, {});
+  EXPECT_EQ(steps_.server().error_detail(), "too many KeyUpdates or renegotiations without data");
+}
+
+TEST_F(session_key_updates, one_more_is_a_flood_even_if_data_follows) {
+  steps_.client_updates_keys(33).client_sends("too late").read_fails(stream_error::message_flood, {});
+}
+
+TEST_F(session_key_updates, they_add_up_over_several_steps) {
+  for (int i = 0; i < 32; ++i) steps_.client_updates_keys(1).read(progress::want_input);
+  steps_.client_updates_keys(1).read_fails(stream_error::message_flood, {});
+}
+
+TEST_F(session_key_updates, they_add_up_in_single_bytes) {
+  connection(TLS1_3_VERSION, single_bytes).client_updates_keys(33).read_fails(stream_error::message_flood, {});
+}
+
+// The window may hold hundreds: the work ends with the one that is too many.
+TEST_F(session_key_updates, the_rest_of_a_flood_is_not_even_read) {
+  steps_.client_updates_keys(1000);
+  const std::size_t flood = steps_.unread_input().size();
+  steps_.read_fails(stream_error::message_flood, {});
+  EXPECT_EQ(steps_.unread_input().size(), flood / 1000 * (1000 - 33));
+}
+
+TEST_F(session_key_updates, what_came_before_a_flood_is_not_lost) {
+  steps_.client_sends("before").client_updates_keys(100);
+  std::vector<std::byte> buffer(100);
+  const step result = steps_.run([&](io_window& window) { return steps_.server().read(window, buffer); });
+  EXPECT_EQ(words(result.what), "done");
+  EXPECT_EQ(result.bytes, 6U);
+  EXPECT_EQ(steps_.server().error(), stream_error::message_flood);
+  steps_.stays_failed();
+}
+
+TEST_F(session_key_updates, between_data_they_never_end_it) {
+  for (int i = 0; i < 300; ++i) steps_.client_updates_keys(10).client_sends("x");
+  steps_.reads(std::string(300, 'x'));
+}
+
+TEST_F(session_key_updates, data_that_is_written_does_not_count) {
+  for (int i = 0; i < 32; ++i) steps_.client_updates_keys(1).read(progress::want_input).writes("x");
+  steps_.client_updates_keys(1).read_fails(stream_error::message_flood, {});
+}
+
+TEST_F(session_key_updates, requested_ones_are_answered) {
+  steps_.client_updates_keys(32, true)
+      .read(progress::want_input)
+      .writes("with our new key")
+      .client_receives("with our new key")
+      .client_sends("fine")
+      .reads("fine");
+}
+
+// OpenSSL answers a request when the next one comes, or with the next write. An answer that finds no room is neither
+// lost nor in the way of what is written first, wherever it was cut.
+TEST_F(session_key_updates, an_answer_waits_for_room) {
+  for (std::size_t room = 0; room < 30; ++room) {
+    SCOPED_TRACE(room);
+    connection steps(TLS1_3_VERSION);
+    steps.client_updates_keys(2, true);
+    const std::string updates = steps.unread_input();
+    const std::size_t answer = updates.size() / 2;
+    std::vector<std::byte> out(room), buffer(100);
+    io_window window{.input = std::as_bytes(std::span(updates)), .output = out};
+    const step result = steps.server().read(window, buffer);
+    EXPECT_EQ(words(result.what), room < answer ? "want_output" : "want_input");
+    EXPECT_EQ(window.produced, std::min(room, answer));
+    EXPECT_TRUE(window.input.empty());
+    steps.client().input({reinterpret_cast<const char*>(out.data()), window.produced});
+    steps.change_input([](std::string& input) { input.clear(); });
+    if (room % 2 == 0) steps.read(progress::want_input);
+    steps.writes("ours").client_receives("ours").client_sends("theirs").reads("theirs");
+    steps.shutdown(progress::done, {close_notify_sent}).client_saw_the_end();
+  }
+}
+
+TEST_F(session_key_updates, after_our_close_notify) {
+  steps_.shutdown(progress::done, {close_notify_sent})
+      .client_saw_the_end()
+      .client_updates_keys(3, true)
+      .client_sends("more")
+      .reads("more")
+      .client_updates_keys(33)
+      .read_fails(stream_error::message_flood, {});
+}
+
+TEST_F(session_key_updates, with_something_behind_it_in_its_record) {
+  record_sealer sealer(steps_.client());
+  const std::string key_update("\x18\x00\x00\x01\x00", 5);
+  steps_.input(sealer.seal(record_type::handshake, key_update + key_update))
+      .read_fails(stream_error::protocol_violation, {"alert_sent fatal unexpected_message"});
+}
+
+constexpr const char* refusal = "alert_sent warning no_renegotiation";
+
+class session_renegotiation : public testing::Test {
+ protected:
+  session_renegotiation() {
+    memory_client other({.version = TLS1_2_VERSION});
+    other.handshake();
+    client_hello_ = other.output().substr(5);
+  }
+
+  std::string request() { return sealer_.seal(record_type::handshake, client_hello_); }
+  std::string data(std::string_view text) { return sealer_.seal(record_type::application_data, text); }
+
+  std::string client_hello_;
+  connection steps_{TLS1_2_VERSION};
+  record_sealer sealer_{steps_.client()};
+};
+
+TEST_F(session_renegotiation, is_refused_and_the_connection_lives_on) {
+  steps_.input(request())
+      .read(progress::want_input, {refusal})
+      .phase(handshake_phase::complete)
+      .input(data("still here"))
+      .reads("still here");
+  steps_.client_was_alerted({"warning no renegotiation"});
+}
+
+TEST_F(session_renegotiation, in_single_bytes) {
+  connection steps(TLS1_2_VERSION, single_bytes);
+  record_sealer sealer(steps.client());
+  steps.input(sealer.seal(record_type::handshake, client_hello_))
+      .read(progress::want_input, {refusal})
+      .input(sealer.seal(record_type::application_data, "still here"))
+      .reads("still here");
+}
+
+TEST_F(session_renegotiation, writing_goes_on) {
+  steps_.input(request())
+      .read(progress::want_input, {refusal})
+      .writes("ours")
+      .shutdown(progress::done, {close_notify_sent});
+}
+
+TEST_F(session_renegotiation, thirty_two_in_a_row_are_fine_and_one_more_is_a_flood) {
+  for (int i = 0; i < 32; ++i) steps_.input(request()).read(progress::want_input, {refusal});
+  steps_.input(data("x")).reads("x");
+  for (int i = 0; i < 32; ++i) steps_.input(request()).read(progress::want_input, {refusal});
+  steps_.input(request()).read_fails(stream_error::message_flood, {refusal});
+}
+
+TEST_F(session_renegotiation, the_rest_of_a_flood_is_not_even_read) {
+  for (int i = 0; i < 500; ++i) steps_.input(request());
+  const std::size_t flood = steps_.unread_input().size();
+  // More events than a step reports.
+  steps_.read_fails(stream_error::message_flood, events(16, refusal));
+  EXPECT_EQ(steps_.unread_input().size(), flood / 500 * (500 - 33));
+}
+
+// A refusal that finds no room is still a request that was made.
+TEST_F(session_renegotiation, a_flood_is_told_without_room_for_refusals) {
+  std::string flood;
+  for (int i = 0; i < 500; ++i) flood += request();
+  std::vector<std::byte> buffer(100);
+  io_window window{.input = std::as_bytes(std::span(flood))};
+  const step result = steps_.server().read(window, buffer);
+  EXPECT_EQ(words(result.what), "failed");
+  EXPECT_EQ(steps_.server().error(), stream_error::message_flood);
+  EXPECT_EQ(window.input.size(), flood.size() / 500 * (500 - 33));
+}
+
+TEST_F(session_renegotiation, after_our_close_notify_is_ignored) {
+  steps_.shutdown(progress::done, {close_notify_sent})
+      .input(request())
+      .read(progress::want_input)
+      .input(data("x"))
+      .reads("x");
 }
 
 }  // namespace

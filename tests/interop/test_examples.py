@@ -1,0 +1,97 @@
+# The examples do what their comments say, with other people's clients.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+import os
+import pathlib
+import socket
+import ssl
+import subprocess
+import tempfile
+import unittest
+
+from programs import run_program
+from sallyport import EVENT_TIMEOUT, SANITIZER_REPORT, START_TIMEOUT, LineCollector, repository
+
+
+def example(name):
+    directory = os.environ.get("SALLYPORT_EXAMPLES") or str(repository() / "build" / "dev" / "examples")
+    return pathlib.Path(directory) / name
+
+
+class RunningExample:
+    """An example that serves on a free port until the end of the context."""
+
+    def __init__(self, name, *arguments):
+        self._command = [str(example(name)), "0", *arguments]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
+        self.log = LineCollector(self._process.stderr)
+        found = self.log.find(r"listening on port (\d+)", START_TIMEOUT)
+        if not found:
+            self.__exit__()
+            raise AssertionError("\n".join([" ".join(self._command), *self.log.lines()]))
+        self.port = int(found.group(1))
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.wait()
+        self.log.join(EVENT_TIMEOUT)
+        self._process.stderr.close()
+        output = "\n".join(self.log.lines())
+        if SANITIZER_REPORT.search(output):
+            raise AssertionError(output)
+
+
+def trusting_anybody():
+    # The first two examples don't show their certificate to anybody, so that no client could verify it.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Examples(unittest.TestCase):
+    def connect(self, running):
+        plain = socket.create_connection(("127.0.0.1", running.port), timeout=EVENT_TIMEOUT)
+        encrypted = trusting_anybody().wrap_socket(plain)
+        self.addCleanup(encrypted.close)
+        return encrypted
+
+    def test_01_echo(self):
+        with RunningExample("01_echo") as running:
+            client = self.connect(running)
+            client.sendall(b"hello")
+            self.assertEqual(client.recv(100), b"hello")
+            client.unwrap()
+
+    def test_02_signals(self):
+        with RunningExample("02_signals") as running:
+            client = self.connect(running)
+            text = b""
+            while not text.endswith(b"\n"):
+                text += client.recv(100)
+            self.assertRegex(text.decode(), r"^Hello 127\.0\.0\.1:\d+, you speak TLS_\w+\n$")
+            self.assertEqual(client.recv(1), b"")  # close_notify; without it Python raises
+            self.assertTrue(running.log.find(r"handshake started", EVENT_TIMEOUT))
+            with socket.create_connection(("127.0.0.1", running.port), timeout=EVENT_TIMEOUT) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                self.assertTrue(running.log.find(r"HTTP request", EVENT_TIMEOUT))
+
+    def test_03_https_beast(self):
+        with tempfile.TemporaryDirectory() as directory:
+            certificate = os.path.join(directory, "server.pem")
+            with RunningExample("03_https_beast", certificate) as running:
+                for version in ("1.2", "1.3"):
+                    options = ["--silent", "--show-error", "--fail", "--cacert", certificate, "--tls-max", version]
+                    base = f"https://localhost:{running.port}"
+                    # Two paths in one call: the second goes over the same connection.
+                    fetched = run_program("curl", *options, base + "/one", base + "/two").decode()
+                    self.assertEqual(fetched, f"You asked for /one over TLSv{version}.\n"
+                                              f"You asked for /two over TLSv{version}.\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
