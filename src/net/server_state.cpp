@@ -301,9 +301,9 @@ void server_state::destroy() {
   error_occurred.disconnect_all_slots();
   accept_error.disconnect_all_slots();
   if (context_is_gone_) return;
+  if (drain_) end_drain(asio::error::operation_aborted);  // before the last connection goes, which would be a success
   close();
   abort_connections();
-  if (drain_) end_drain(asio::error::operation_aborted);
 }
 
 void server_state::abort_connections() {
@@ -334,6 +334,7 @@ void server_state::force_drain() {
   });
   auto operation = std::exchange(drain_, {});
   stop_waiting_accepts();
+  const auto pending = std::exchange(queue_, {});  // aborted with the others
   const scope_exit tell([&] { operation.complete_later(forced ? error_code(asio::error::timed_out) : error_code()); });
   abort_connections();
 }

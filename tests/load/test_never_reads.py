@@ -10,7 +10,7 @@ import unittest
 
 from backend import Backend
 from certificates import Certificates
-from hostile import echo_backend, figure, promise, settled
+from hostile import echo_backend, figure, promise, settled, small_quarantine
 from load_client import BOTH_VERSIONS, BUFFER_SIZE, TIMEOUT, LoadClient, exchange, send_until_blocked, visit
 from sallyport import Server
 
@@ -39,20 +39,21 @@ class NeverReads(unittest.TestCase):
     def setUpClass(cls):
         cls.certificates = Certificates()
         cls.addClassCleanup(cls.certificates.remove)
+        cls.options = cls.certificates.ecdsa.options()
         # Nothing has moved for so long: nothing ever will.
         cls.patience = promise(1.5, 5.0)
 
     def test_client_of_echo(self):
         for version in BOTH_VERSIONS:
             with self.subTest(version=version.name):
-                with Server("echo", *self.certificates.ecdsa.options()) as server:
+                with Server("echo", *self.options, environment=small_quarantine()) as server:
                     before = self._memory_after_warm_up(server)
                     self._send_and_read_late(server, version, before)
 
     def test_client_of_forward_that_sends(self):
         """The client sends to an echo behind `forward` and doesn't read what comes back."""
         with Backend(echo_backend) as backend:
-            with Server("forward", *self.certificates.ecdsa.options(), "--to", backend.address) as server:
+            with self._forward_to(backend) as server:
                 before = self._memory_after_warm_up(server)
                 self._send_and_read_late(server, None, before)
 
@@ -89,7 +90,7 @@ class NeverReads(unittest.TestCase):
                 echo_backend(connection)
 
         with Backend(serve) as backend:
-            with Server("forward", *self.certificates.ecdsa.options(), "--to", backend.address) as server:
+            with self._forward_to(backend) as server:
                 before = self._memory_after_warm_up(server)
                 with LoadClient(server) as client:
                     client.send(b"endless")
@@ -123,7 +124,7 @@ class NeverReads(unittest.TestCase):
             digests.append(received.digest())
 
         with Backend(serve) as backend:
-            with Server("forward", *self.certificates.ecdsa.options(), "--to", backend.address) as server:
+            with self._forward_to(backend) as server:
                 before = self._memory_after_warm_up(server)
                 stream = Stream()
                 with LoadClient(server) as client:
@@ -136,6 +137,9 @@ class NeverReads(unittest.TestCase):
                     exchange(client, (), lambda data: self.fail("the backend sent nothing"), half_close=True)
                 self._expect_little_memory(server, before, stream.size)
         self.assertEqual(digests, [stream.digest.digest()])
+
+    def _forward_to(self, backend):
+        return Server("forward", *self.options, "--to", backend.address, environment=small_quarantine())
 
     def _send_and_read_late(self, server, version, before):
         stream, received = Stream(), hashlib.sha256()
@@ -163,7 +167,7 @@ class NeverReads(unittest.TestCase):
         # The peak tells also what was there only for a moment.
         growth = server.peak_rss() - before
         figure(f"{size / 1e6:.1f} MB taken, memory up by {growth / 1024:.0f} KiB")
-        self.assertLess(growth, promise(MEMORY, 24 * MEMORY))
+        self.assertLess(growth, promise(MEMORY, 8 * MEMORY))
 
 
 if __name__ == "__main__":

@@ -2,16 +2,21 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+import signal
 import time
 import unittest
 
 from certificates import Certificates
 from good_client import GoodClient
 from hostile import Swarm, client_hello, figure, promise, raise_descriptor_limit
+from load_client import LoadClient, visit
 from sallyport import Server
 
 CLIENTS = 2000
 HANDSHAKE_TIMEOUT = 2.0
+
+# What a kernel keeps for a server that doesn't accept: no more than net.core.somaxconn, which is seldom less.
+BURST = 2000
 
 # So many that each client is held until the timeout, instead of being evicted for the others' sake.
 NO_EVICTION = ("--max-handshakes", 10000, "--max-handshakes-per-address", 10000)
@@ -42,6 +47,26 @@ class SilentClients(unittest.TestCase):
 
     def test_a_byte_a_second_without_eviction(self):
         self._expect_gone_in_time(*NO_EVICTION, first=self.hello[:1], drip=self.hello[1:])
+
+    def test_a_good_client_in_the_middle_of_a_burst(self):
+        """All connect while the server is stopped, so that it finds them all at once: who has said what he wants isn't
+        evicted for the others' sake before he was listened to."""
+        with Server("echo", *self.certificates.ecdsa.options()) as server:
+            visit(server)
+            server.send_signal(signal.SIGSTOP)
+            try:
+                before = self.enterContext(Swarm(server, BURST // 2, self._half_hello()))
+                good = self.enterContext(LoadClient(server, handshake=False))
+                good.begin_handshake()
+                after = self.enterContext(Swarm(server, BURST // 2, self._half_hello()))
+            finally:
+                server.send_signal(signal.SIGCONT)
+            start = time.monotonic()
+            good.handshake()
+            good.echo()
+            duration = time.monotonic() - start
+        figure(f"served after {duration:.3f} s, between {before.alive} and {after.alive} others")
+        self.assertLess(duration, promise(1.0, 5.0))
 
     def _half_hello(self):
         return self.hello[: len(self.hello) // 2]

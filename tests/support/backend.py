@@ -18,16 +18,17 @@ class Backend:
     The connection is closed when `serve` returns. What it raises fails the test when the context is left.
     """
 
-    def __init__(self, serve, unix_path=None):
+    def __init__(self, serve, host="127.0.0.1", unix_path=None):
         self._serve = serve
         self._failures = []
         self._threads = []
         self._arrival = threading.Condition()
         self._connections = []
         if unix_path is None:
-            self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._listener = socket.create_server((host, 0), family=family, backlog=128)
             self.port = self._listener.getsockname()[1]
-            self.address = f"127.0.0.1:{self.port}"
+            self.address = f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
         else:
             self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._listener.bind(os.fspath(unix_path))

@@ -57,7 +57,7 @@ class LoadClient(TlsStream):
 
     def __init__(self, server, version=None, receive_buffer=None, timeout=TIMEOUT, handshake=True):
         self.timeout = timeout
-        self._unsent = memoryview(b"")
+        self._waiting = memoryview(b"")
         self._early_plaintext = []
         self._close_notify_received = False
         connection = connect(server, receive_buffer, timeout)
@@ -134,13 +134,13 @@ class LoadClient(TlsStream):
             self.tls.unwrap()
 
     def unsent_size(self):
-        return len(self._unsent) + self._outgoing.pending
+        return len(self._waiting) + self._outgoing.pending
 
     def send_ciphertext(self):
         """One send, after ready() or wait() for POLLOUT."""
-        if not self._unsent:
-            self._unsent = memoryview(self._outgoing.read())
-        self._unsent = self._unsent[self.socket.send(self._unsent) :]
+        if not self._waiting:
+            self._waiting = memoryview(self._outgoing.read())
+        self._waiting = self._waiting[self.socket.send(self._waiting) :]
 
     def receive_ciphertext(self):
         """One receive, after ready() or wait() for POLLIN."""

@@ -201,8 +201,12 @@ class Server:
         """A plain TCP (or unix) connection to the server."""
         if self.address.startswith("unix:"):
             client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            client.settimeout(timeout)
-            client.connect(self.address[len("unix:") :])
+            try:
+                client.settimeout(timeout)
+                client.connect(self.address[len("unix:") :])
+            except OSError:
+                client.close()
+                raise
             return client
         return socket.create_connection((self.host, self.port), timeout)
 

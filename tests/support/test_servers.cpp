@@ -3,6 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test_servers.hpp"
 
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
 namespace sallyport::test {
 
 const credentials& test_ca() {
@@ -22,6 +28,20 @@ ssl_configuration client_certificate_configuration() {
   configuration.verify_mode = peer_verify_mode::verify;
   configuration.ca_certificates = trust_store::from_pem(test_ca().certificate).value();
   return configuration;
+}
+
+credentials forge(const credentials& genuine) {
+  std::string der = certificate_to_der(genuine.certificate);
+  der.back() = static_cast<char>(der.back() ^ 1);  // the signature comes last
+  std::vector<unsigned char> base64(der.size() * 2);
+  const int size =
+      EVP_EncodeBlock(base64.data(), reinterpret_cast<const unsigned char*>(der.data()), static_cast<int>(der.size()));
+  std::string pem = "-----BEGIN CERTIFICATE-----\n";
+  for (int i = 0; i < size; i += 64) {
+    pem.append(reinterpret_cast<const char*>(base64.data()) + i, static_cast<std::size_t>(std::min(64, size - i))) +=
+        '\n';
+  }
+  return {pem + "-----END CERTIFICATE-----\n", genuine.key};
 }
 
 context make_context(const ssl_configuration& configuration) { return context::make(configuration).value(); }

@@ -19,6 +19,9 @@ ssl_configuration basic_configuration();
 /// The same with a required client certificate.
 ssl_configuration client_certificate_configuration();
 
+/// The same certificate with one bit of its signature turned.
+credentials forge(const credentials& genuine);
+
 context make_context(const ssl_configuration& configuration);
 
 /// basic_configuration(), made once.

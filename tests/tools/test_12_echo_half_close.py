@@ -1,4 +1,4 @@
-# echo sends back everything that came before the client's end of data, and then ends too; a cut it answers with a cut.
+# echo sends back everything that came before the client's end of data, and then ends too; it tells a cut from an end.
 #
 # SPDX-License-Identifier: Apache-2.0
 
@@ -57,16 +57,24 @@ class EchoHalfClose(CertificatesTest):
 
         self.for_each_version(client_ends)
 
-    def test_truncation_is_not_answered_with_close_notify(self):
-        def client_truncates(client):
-            client.send(b"half a mess")
-            self.assertEqual(client.receive_exactly(11), b"half a mess")
-            client.socket.shutdown(socket.SHUT_WR)
-            data, end = client.receive_to_end()
-            self.assertEqual(data, b"")
-            self.assertNotEqual(end, CLOSE_NOTIFY)
+    def test_truncation_is_told_from_an_end(self):
+        def client_ends(client):
+            client.send_close_notify()
+            client.receive_to_end()
 
-        self.for_each_version(client_truncates)
+        def client_truncates(client):
+            client.socket.shutdown(socket.SHUT_WR)
+            client.receive_to_end()
+
+        for end, logged in ((client_ends, "ended=close_notify"), (client_truncates, 'ended=".*without .*close_notify')):
+            with self.subTest(end=logged):
+                with Server("echo", *self.certificates.ecdsa.options(), "--log-level", "debug") as server:
+                    with TlsStream(server.connect(), client_context(self.certificates.ca)) as client:
+                        client.send(b"hello")
+                        self.assertEqual(client.receive_exactly(5), b"hello")
+                        end(client)
+                    line = server.wait_for_log("connection closed .*").group(0)
+                    self.assertRegex(line, logged)
 
 
 if __name__ == "__main__":

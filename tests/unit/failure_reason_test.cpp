@@ -9,7 +9,6 @@
 #include "support/test_servers.hpp"
 
 #include <gtest/gtest.h>
-#include <openssl/pem.h>
 
 #include <chrono>
 #include <functional>
@@ -87,6 +86,21 @@ TEST_P(failure_reason, no_common_signature_algorithm) {
       basic_configuration(),
       {.version = GetParam(), .signature_algorithms = tls_1_3() ? "rsa_pss_rsae_sha256" : "ECDSA+SHA1"},
       handshake_error::no_common_signature_algorithm, "handshake_failure", {"fatal handshake failure"});
+}
+
+// A client other than OpenSSL's may offer ciphers for our key and signature algorithms for another.
+TEST_P(failure_reason, no_signature_algorithm_for_our_key) {
+  const std::string ecdsa("\x00\x0d\x00\x04\x00\x02\x04\x03", 8);  // the extension, its list, ecdsa_secp256r1_sha256
+  for (const delivery& how : deliveries) {
+    session_steps(basic_server(), {.version = GetParam(), .signature_algorithms = "ECDSA+SHA256"}, how)
+        .client_handshake()
+        .change_input([&](std::string& input) {
+          input.replace(input.find(ecdsa) + 6, 2, "\x08\x04");  // rsa_pss_rsae_sha256
+        })
+        .handshake_fails(handshake_error::no_common_signature_algorithm,
+                         {"started", "client_hello", "alert_sent fatal handshake_failure"})
+        .client_was_alerted({"fatal handshake failure"});
+  }
 }
 
 TEST_P(failure_reason, no_common_application_protocol) {
@@ -219,26 +233,12 @@ TEST_P(failure_reason, client_certificate_for_another_purpose) {
                           "unsupported_certificate", {"fatal unsupported certificate"});
 }
 
-std::string to_pem(X509* certificate) {
-  const detail::bio_ptr bio(BIO_new(BIO_s_mem()));
-  PEM_write_bio_X509(bio.get(), certificate);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
-}
-
 // It names the trusted CA and its key, and isn't signed by it. The error of the library that checks signatures comes
 // first on OpenSSL's queue; the reason is the certificate nevertheless.
 TEST_P(failure_reason, client_certificate_with_a_forged_signature) {
-  credentials forged = issue(test_ca(), {.common_name = "client"});
-  std::string der = certificate_to_der(forged.certificate);
-  der.back() = static_cast<char>(der.back() ^ 1);
-  const auto* at = reinterpret_cast<const unsigned char*>(der.data());
-  const detail::x509_ptr certificate(d2i_X509(nullptr, &at, static_cast<long>(der.size())));
-  ASSERT_NE(certificate, nullptr);
-  forged.certificate = to_pem(certificate.get());
-  refuses_the_certificate(GetParam(), forged, handshake_error::client_certificate_rejected,
-                          "certificate signature failure", "decrypt_error", {"fatal decrypt error"});
+  refuses_the_certificate(GetParam(), forge(issue(test_ca(), {.common_name = "client"})),
+                          handshake_error::client_certificate_rejected, "certificate signature failure",
+                          "decrypt_error", {"fatal decrypt error"});
 }
 
 TEST_P(failure_reason, client_certificate_with_a_key_that_is_too_short) {

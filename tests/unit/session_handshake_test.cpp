@@ -443,15 +443,18 @@ TEST_P(session_handshake, with_a_certificate_that_is_asked_for_and_not_required)
   configuration.verify_mode = peer_verify_mode::query;
   const context server = make_context(configuration);
   const credentials stranger = make_self_signed({.common_name = "stranger"});
-  for (const std::optional<credentials>& certificate : {std::optional<credentials>{}, std::optional(stranger)}) {
-    session_steps steps(server, {.version = GetParam(), .certificate = certificate});
-    steps.client_handshake()
-        .handshake(progress::want_input, {"started", "client_hello"})
-        .client_handshake()
-        .handshake(progress::done, {})
-        .client_is_connected()
-        .client_receives("");
-    EXPECT_EQ(steps.client().tickets().size(), 0U);
+  const credentials forged = forge(issue(test_ca(), {.common_name = "client"}));
+  for (const auto& certificate : std::vector<std::optional<credentials>>{std::nullopt, stranger, forged}) {
+    for (const delivery& how : {delivery{}, single_bytes}) {
+      session_steps steps(server, {.version = GetParam(), .certificate = certificate}, how);
+      steps.client_handshake()
+          .handshake(progress::want_input, {"started", "client_hello"})
+          .client_handshake()
+          .handshake(progress::done, {})
+          .client_is_connected()
+          .client_receives("");
+      EXPECT_EQ(steps.client().tickets().size(), 0U);
+    }
   }
 }
 

@@ -8,6 +8,8 @@
 #include "options.hpp"
 #include "text.hpp"
 
+#include <fcntl.h>
+
 #include <csignal>
 #include <exception>
 #include <iostream>
@@ -40,9 +42,19 @@ exit_status complain(exit_status status, const std::exception& failure) {
   return status;
 }
 
+// A descriptor below 3 that is closed would go to the next socket, and the log would be written to a client.
+bool open_standard_streams() {
+  for (int descriptor = 0; descriptor <= 2; ++descriptor) {
+    if (::fcntl(descriptor, F_GETFD) != -1) continue;
+    if (::open("/dev/null", O_RDWR) != descriptor) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (!open_standard_streams()) return exit_failure;
   // A peer that is gone is an error code of the write, not the end of the process; so is a closed log.
   std::signal(SIGPIPE, SIG_IGN);
   try {

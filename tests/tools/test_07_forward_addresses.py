@@ -1,4 +1,4 @@
-# forward from and to unix sockets.
+# forward to IPv4, IPv6, names and unix sockets, and from unix sockets.
 #
 # SPDX-License-Identifier: Apache-2.0
 
@@ -17,7 +17,7 @@ def answer_at_the_end(connection):
     connection.sendall(read_to_end(connection)[::-1])
 
 
-class ForwardUnix(CertificatesTest):
+class ForwardAddresses(CertificatesTest):
     def expect_service(self, server):
         for version in (TLS_1_2, TLS_1_3):
             with self.subTest(version):
@@ -29,10 +29,26 @@ class ForwardUnix(CertificatesTest):
                     self.assertTrue(answer == LARGE[::-1], "the answer arrived changed")
 
     def forward(self, backend, **options):
-        return Server("forward", *self.certificates.ecdsa.options(), "--to", backend.address, **options)
+        return self.forward_to(backend.address, **options)
+
+    def forward_to(self, address, **options):
+        return Server("forward", *self.certificates.ecdsa.options(), "--to", address, **options)
+
+    def test_ipv4_backend(self):
+        with Backend(answer_at_the_end) as backend, self.forward(backend) as server:
+            self.expect_service(server)
+
+    def test_ipv6_backend(self):
+        with Backend(answer_at_the_end, host="::1") as backend, self.forward(backend) as server:
+            self.expect_service(server)
+
+    def test_name_whose_addresses_are_tried_in_turn(self):
+        # localhost is 127.0.0.1 and, on most machines, ::1: the backend listens on one of them.
+        with Backend(answer_at_the_end) as backend, self.forward_to(f"localhost:{backend.port}") as server:
+            self.expect_service(server)
 
     def test_unix_backend(self):
-        with Backend(answer_at_the_end, self.certificates.path("backend-1.sock")) as backend:
+        with Backend(answer_at_the_end, unix_path=self.certificates.path("backend-1.sock")) as backend:
             with self.forward(backend) as server:
                 self.expect_service(server)
 
@@ -43,7 +59,7 @@ class ForwardUnix(CertificatesTest):
 
     def test_unix_on_both_sides(self):
         listen = f"unix:{self.certificates.path('listen-2.sock')}"
-        with Backend(answer_at_the_end, self.certificates.path("backend-2.sock")) as backend:
+        with Backend(answer_at_the_end, unix_path=self.certificates.path("backend-2.sock")) as backend:
             with self.forward(backend, listen=listen) as server:
                 self.expect_service(server)
 
