@@ -93,7 +93,8 @@ class session {
 
   /// Encrypts from the front of `plaintext`, as many whole records as there is room for: `done` with the number of
   /// bytes taken, at least one, or want_output if there is no room for one record (max_record_size bytes always
-  /// suffice). Bytes taken are wholly in the output: nothing needs to be repeated.
+  /// suffice). Bytes taken are wholly in the output: nothing needs to be repeated. `plaintext` must not be empty. Only
+  /// after the handshake is done and before shutdown().
   step write(io_window& window, std::span<const std::byte> plaintext);
 
   /// Puts close_notify into the output, once. Reading goes on to be possible, writing isn't.

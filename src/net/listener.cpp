@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -88,6 +89,11 @@ listener::endpoint listener::local_endpoint() const {
   error_code ec;
   auto where = acceptor_.local_endpoint(ec);
   return ec ? endpoint() : where;
+}
+
+bool listener::has_client() noexcept {
+  pollfd listening{acceptor_.native_handle(), POLLIN, 0};
+  return ::poll(&listening, 1, 0) != 0;
 }
 
 error_code listener::accept(accepted_descriptor& accepted) {

@@ -38,6 +38,9 @@ class listener {
   /// close-on-exec, and the caller's.
   error_code accept(accepted_descriptor& accepted);
 
+  /// True if accept() would find somebody (or if that can't be told).
+  bool has_client() noexcept;
+
   /// Calls `handler(error_code)` when accept() has something to tell, or with operation_aborted after close().
   template <class Handler>
   void async_wait(Handler&& handler) {

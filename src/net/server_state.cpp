@@ -140,6 +140,8 @@ void server_state::on_clients() {
       continue;
     } else if (!is_exhaustion(ec.value())) {
       accept_error(ec);
+    } else if (!listener_.has_client()) {
+      return;  // accept() wants a descriptor before it looks whether somebody is there
     } else if (!((ec.value() == EMFILE || ec.value() == ENFILE) && make_room_for_descriptor())) {
       back_off();
       accept_error(ec);

@@ -340,16 +340,20 @@ TEST_F(queue, a_full_queue_pauses_accepting) {
     run_until([&] { return server.pending_connections() == number; });
   }
   // These wait in the kernel's backlog.
-  clients.push_back(start_client());
-  clients.push_back(start_client());
-  const auto third = connect();
+  wire_client third(connect()), fourth(connect());
+  const auto silent = connect();
   for (int turn = 0; turn < 20; ++turn) run_ready();
   EXPECT_EQ(server.open_connections(), 2U);
 
-  // Taking one lets others in.
+  // Taking one lets others in, and the handshakes in progress complete though the queue is full again.
   const auto first = server.next_pending_connection();
   run_until([&] { return server.open_connections() == 5; });
-  run_until([&] { return server.pending_connections() == 3; });  // handshakes in progress still complete
+  auto handshakes = in_background([&] {
+    third.handshake();
+    fourth.handshake();
+  });
+  run_until([&] { return server.pending_connections() == 3; });
+  run_until_done(handshakes);
   for (auto& client : clients) run_until_done(client);
 }
 

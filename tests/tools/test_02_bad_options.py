@@ -103,7 +103,9 @@ class BadOptions(CertificatesTest):
         for name, (path, reason) in bad.items():
             named = "break" if "break" in name else str(path)
             self.refuse(self.with_files(path, ecdsa.key), named, reason)
-            self.refuse(self.with_files(ecdsa.certificate, path), named, "PRIVATE KEY|damaged" if name == "torn.pem" else reason)
+            # As a key, the torn certificate is first of all no key.
+            as_key = "PRIVATE KEY|damaged" if name == "torn.pem" else reason
+            self.refuse(self.with_files(ecdsa.certificate, path), named, as_key)
 
     def test_key_and_certificate_exchanged(self):
         ecdsa = self.certificates.ecdsa

@@ -20,7 +20,7 @@ from tls_stream import CLOSE_NOTIFY, TLS_1_2, TLS_1_3, TlsStream, client_context
 VERSIONS = (TLS_1_2, TLS_1_3)
 MEBIBYTE = 1 << 20
 # What one connection may cost: the loop's window, a spill in each direction, OpenSSL. Sanitizers keep freed memory.
-MEMORY_BOUND = (64 if sanitizer() else 3) * MEBIBYTE
+MEMORY_BOUND = (32 if sanitizer() else 1) * MEBIBYTE
 # Nothing has moved for so long: the buffers on the way are full.
 STANDSTILL = 1.0
 

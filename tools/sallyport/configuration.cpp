@@ -4,7 +4,6 @@
 #include "configuration.hpp"
 
 #include "failure.hpp"
-#include "text.hpp"
 
 #include <sallyport/identity.hpp>
 

@@ -3,6 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "log.hpp"
 
+#include <poll.h>
+#include <unistd.h>
+
 #include "text.hpp"
 
 #include <spdlog/fmt/fmt.h>
@@ -116,8 +119,31 @@ logger::logger(log_level level, log_format format)
 
 void logger::write(log_level level, std::string_view message, std::span<const log_field> fields) {
   if (!enabled(level)) return;
-  sink_->log(spdlog_level(level),
-             spdlog::string_view_t(format_log_line(format_, std::chrono::system_clock::now(), level, message, fields)));
+  if (!has_room()) {
+    ++lost_;
+    return;
+  }
+  const auto now = std::chrono::system_clock::now();
+  if (lost_ > 0) {
+    const log_field count("lines", std::exchange(lost_, 0));
+    write_line(log_level::error, format_log_line(format_, now, log_level::error, "log lines lost", {&count, 1}));
+    if (!has_room()) {
+      ++lost_;
+      return;
+    }
+  }
+  write_line(level, format_log_line(format_, now, level, message, fields));
+}
+
+void logger::write_line(log_level level, const std::string& line) {
+  sink_->log(spdlog_level(level), spdlog::string_view_t(line));
+}
+
+bool logger::has_room() noexcept {
+  // A pipe that is writable takes a line (of at most PIPE_BUF bytes) at once; a descriptor that poll() can't judge is
+  // written to.
+  pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
+  return ::poll(&standard_error, 1, 0) != 0;
 }
 
 bool log_sampler::admit(std::chrono::steady_clock::time_point now, std::uint64_t& suppressed) {
