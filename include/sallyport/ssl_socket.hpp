@@ -163,6 +163,10 @@ class ssl_socket {
   /// written here. Outstanding operations are cancelled. During a handshake the handshake is aborted.
   void close();
 
+  /// The same without close_notify: what was written arrives, and then the peer can tell that it wasn't all
+  /// (truncation). For a relay whose other side broke off.
+  void close_without_notify();
+
   /// Ends the connection at once with a TCP reset; the peer can tell that it was cut. Outstanding operations complete
   /// with asio::error::operation_aborted. Inside a slot, during a handshake: the handshake fails with
   /// handshake_error::aborted.

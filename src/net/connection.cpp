@@ -225,6 +225,7 @@ void connection::close_descriptor() {
 
 void connection::handshake_turn() {
   in_turn_queue_ = false;
+  server_->wait_for_clients();  // one handshake less is waiting for its turn
   if (state_ != state::handshaking) return;
 
   io_window window = open_window();
@@ -536,13 +537,16 @@ void connection::abort_operations() {
 
 void connection::cancel() { abort_operations(); }
 
-void connection::close() {
+void connection::close() { end(true); }
+void connection::close_without_notify() { end(false); }
+
+void connection::end(bool with_close_notify) {
   switch (state_) {
     case state::handshaking:
       return fail_handshake(handshake_error::aborted, "the application closed the connection during the handshake");
     case state::open:
       abort_operations();
-      send_close_notify();
+      if (with_close_notify) send_close_notify();
       return linger();
     case state::lingering:
     case state::closed:

@@ -68,6 +68,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   void start_shutdown(shutdown_handler handler);
   void cancel();
   void close();
+  void close_without_notify();
   void abort();
 
   /// Ends what is left, without a word to anybody.
@@ -130,6 +131,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   void complete_shutdown(bool called_by_user, error_code ec);
   void note_end(error_code code, const std::string& sentence);
   void send_close_notify();
+  void end(bool with_close_notify);
   bool all_is_sent() const noexcept { return unsent_.empty(); }
   void shutdown_turn(bool called_by_user);
   void abort_operations();

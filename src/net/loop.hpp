@@ -35,6 +35,8 @@ class loop : public std::enable_shared_from_this<loop> {
   /// and between the batches the loop serves the connections that are open.
   void queue_handshake(std::shared_ptr<connection> waiting);
 
+  std::size_t waiting_handshakes() const noexcept { return handshakes_.size(); }
+
   /// The execution context is being destroyed.
   void drop_handshakes() { handshakes_.clear(); }
 

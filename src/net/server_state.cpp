@@ -24,6 +24,10 @@ namespace asio = boost::asio;
 // Clients taken from the kernel in one go, before the loop serves others.
 constexpr int accepts_per_turn = 16;
 
+// Handshakes that wait for their turn before accepting pauses. Clients taken faster than they are listened to would
+// displace others that have said long ago what they want.
+constexpr std::size_t max_waiting_handshakes = 16;
+
 // How long accept() rests when the process or the system has run out of something.
 constexpr std::chrono::milliseconds min_back_off{10};
 constexpr std::chrono::milliseconds max_back_off{1000};
@@ -111,7 +115,8 @@ void server_state::resume_accepting() {
 }
 
 bool server_state::may_accept() const noexcept {
-  return listener_.is_open() && !paused_ && !backs_off_ && queue_.size() < max_pending_connections;
+  return listener_.is_open() && !paused_ && !backs_off_ && queue_.size() < max_pending_connections &&
+         loop_->waiting_handshakes() < max_waiting_handshakes;
 }
 
 void server_state::wait_for_clients() {

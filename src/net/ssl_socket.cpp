@@ -109,6 +109,9 @@ void ssl_socket::cancel() {
 void ssl_socket::close() {
   if (connection_) connection_->close();
 }
+void ssl_socket::close_without_notify() {
+  if (connection_) connection_->close_without_notify();
+}
 void ssl_socket::abort() {
   if (connection_) connection_->abort();
 }

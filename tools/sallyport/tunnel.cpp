@@ -96,9 +96,10 @@ asio::awaitable<void> tunnel::client_to_backend() {
     if (write_failure) {
       if (is_cut_) co_return;
       // The backend doesn't want to hear more, but it may have answered ("413 Content Too Large") before it said so:
-      // what it has sent still goes to the client, and then the cut.
-      backend_failure_ = write_failure.message();
-      if (half_closed_) cut("backend", backend_failure_);
+      // what it has sent still goes to the client. The kernel says EPIPE where the answer had ended with a FIN before,
+      // and it was complete; otherwise (ECONNRESET) the cut comes after it.
+      if (write_failure != asio::error::broken_pipe) backend_failure_ = write_failure.message();
+      if (half_closed_ && !backend_failure_.empty()) cut("backend", backend_failure_);
       direction_ended();
       co_return;
     }
@@ -181,7 +182,10 @@ void tunnel::cut(std::string_view side, const std::string& reason) {
   if (is_cut_) return;
   is_cut_ = true;
   served_.ended = std::string(side) + ": " + reason;
-  client_.abort();
+  if (side == "backend")
+    client_.close_without_notify();  // a reset would cost the client what the backend had sent before
+  else
+    client_.abort();
   reset(backend_);
   connected_.cancel();
   connector_.cancel();

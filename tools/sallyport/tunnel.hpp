@@ -20,8 +20,9 @@
 namespace sallyport::tool {
 
 /// Two directions that end on their own. The end of one is passed on: close_notify becomes FIN, FIN becomes
-/// close_notify. A cut on either side cuts both, with a TCP reset: a stream that was truncated must not look complete
-/// on the other side. A backend that can't be connected to is a cut too.
+/// close_notify. A cut on either side cuts both: a stream that was truncated must not look complete on the other side.
+/// A backend sees a TCP reset. A client gets what the backend had sent, and then the end of TCP without close_notify. A
+/// backend that can't be connected to is a cut too.
 ///
 /// Each direction has one buffer: nothing is read from one side before the other has taken what was read.
 class tunnel : public std::enable_shared_from_this<tunnel> {
