@@ -135,7 +135,8 @@ TEST_P(ending, reset_while_a_write_waits) {
   EXPECT_FALSE(done.is_done());
   client.socket().reset();
   run_until([&] { return done.is_done(); });
-  EXPECT_THAT(done.error, testing::AnyOf(error_code(asio::error::connection_reset), error_code(asio::error::broken_pipe)));
+  EXPECT_THAT(done.error,
+              testing::AnyOf(error_code(asio::error::connection_reset), error_code(asio::error::broken_pipe)));
   EXPECT_EQ(socket.error(), done.error);
   EXPECT_EQ(write_error(socket), done.error);
 }
@@ -294,6 +295,23 @@ TEST_P(ending, close_says_goodbye) {
   client.socket().close();
   run_until([&] { return server.open_connections() == 0; });
   EXPECT_FALSE(socket.peer_name().empty());  // still known
+}
+
+TEST_P(ending, close_without_notify_is_truncation_for_the_client) {
+  auto [client, socket] = connect_pair();
+  auto talks = in_background([&client = client] {
+    client.send(std::string(300'000, 'q'));
+    return client.read_to_end();
+  });
+  const std::string answer(100'000, 'a');
+  write(socket, answer);
+  socket.close_without_notify();
+  EXPECT_FALSE(socket.is_open());
+  const auto got = run_until_done(talks);
+  EXPECT_EQ(got.data.size(), answer.size());  // what was written arrives
+  EXPECT_EQ(got.end, stream_end::fin);
+  client.socket().close();
+  run_until([&] { return server.open_connections() == 0; });
 }
 
 TEST_P(ending, destroying_the_socket_closes) {

@@ -17,9 +17,7 @@ namespace {
 
 constexpr int tls_1_1 = 0x0302, tls_1_2 = 0x0303, tls_1_3 = 0x0304;
 
-std::string name_of(const testing::TestParamInfo<int>& version) {
-  return version.param == tls_1_2 ? "v1_2" : "v1_3";
-}
+std::string name_of(const testing::TestParamInfo<int>& version) { return version.param == tls_1_2 ? "v1_2" : "v1_3"; }
 
 class handshake : public server_fixture, public testing::WithParamInterface<int> {
  protected:
@@ -132,8 +130,8 @@ TEST_P(handshake, garbage_after_its_client_hello) {
   wait_for_events(1);
   raw.send("this is no TLS record at all");
   wait_for_events(3);
-  EXPECT_THAT(final_trace(), testing::ElementsAre("started", testing::StartsWith("alert_sent "),
-                                                  "error protocol_violation"));
+  EXPECT_THAT(final_trace(),
+              testing::ElementsAre("started", testing::StartsWith("alert_sent "), "error protocol_violation"));
 }
 
 TEST_P(handshake, a_client_that_refuses_our_certificate) {
@@ -143,8 +141,8 @@ TEST_P(handshake, a_client_that_refuses_our_certificate) {
   EXPECT_FALSE(run_until_done(client));
   wait_for_events(3);
   const auto& seen = final_trace();
-  EXPECT_THAT(seen, testing::ElementsAre("started", testing::AnyOf("alert_received unknown_ca",
-                                                                   "alert_received bad_certificate"),
+  EXPECT_THAT(seen, testing::ElementsAre("started",
+                                         testing::AnyOf("alert_received unknown_ca", "alert_received bad_certificate"),
                                          "error alert_from_client"));
 }
 

@@ -98,8 +98,8 @@ TEST_F(lifetime, a_server_is_destroyed_with_everything_outstanding) {
     return seen;
   });
   // The third was told goodbye before.
-  EXPECT_EQ(run_until_done(ends), (std::vector{stream_end::reset, stream_end::reset, stream_end::close_notify,
-                                               stream_end::reset}));
+  EXPECT_EQ(run_until_done(ends),
+            (std::vector{stream_end::reset, stream_end::reset, stream_end::close_notify, stream_end::reset}));
 }
 
 TEST_F(lifetime, a_waiting_accept_ends_with_the_server) {
@@ -193,16 +193,20 @@ TEST_P(context_destroyed, while_a_coroutine_waits_that_owns_the_server) {
     const auto port = server->server_port();
     asio::co_spawn(
         io,
-        [](std::shared_ptr<ssl_server> server, std::shared_ptr<int> held, bool& is_over) -> asio::awaitable<void> {
+        [](std::shared_ptr<ssl_server> server, std::shared_ptr<int> held,
+           bool& is_over) -> asio::awaitable<void> {
           auto socket = co_await server->async_accept(asio::use_awaitable);
           co_await GetParam().wait(server, std::move(socket));
           is_over = true;
           (void)held;
-        }(server, [&] {
-          auto held = std::make_shared<int>();
-          witness = held;
-          return held;
-        }(), is_over),
+        }(
+                              server,
+                              [&] {
+                                auto held = std::make_shared<int>();
+                                witness = held;
+                                return held;
+                              }(),
+                              is_over),
         asio::detached);
     server.reset();  // the coroutine's alone
     settle(io, client);
@@ -235,11 +239,12 @@ TEST_P(context_destroyed, after_the_server) {
           // Not the server's owner, so it is destroyed while this waits.
           co_await GetParam().wait(std::shared_ptr<ssl_server>(std::shared_ptr<void>(), &server), std::move(socket));
           (void)held;
-        }(server, [&] {
-          auto held = std::make_shared<int>();
-          witness = held;
-          return held;
-        }()),
+        }(server,
+                                                          [&] {
+                                                            auto held = std::make_shared<int>();
+                                                            witness = held;
+                                                            return held;
+                                                          }()),
         asio::detached);
     settle(io, client);
     ASSERT_FALSE(witness.expired());

@@ -156,9 +156,7 @@ TEST_F(unix_listening, destroying_the_server_removes_the_file) {
 }
 
 TEST_F(unix_listening, a_stale_file_is_replaced) {
-  {
-    asio::local::stream_protocol::acceptor dead(io, unix_endpoint(path));
-  }
+  { asio::local::stream_protocol::acceptor dead(io, unix_endpoint(path)); }
   ASSERT_TRUE(std::filesystem::is_socket(path));
   ASSERT_EQ(server.listen(unix_endpoint(path)), error_code());
   expect_to_serve();

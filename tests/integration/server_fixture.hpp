@@ -47,8 +47,7 @@ constexpr auto patience = 30s;
 
 /// One identity for all tests: making a key takes time.
 inline const credentials& server_credentials() {
-  static const credentials made =
-      make_self_signed({.common_name = "localhost", .names = {"localhost", "127.0.0.1"}});
+  static const credentials made = make_self_signed({.common_name = "localhost", .names = {"localhost", "127.0.0.1"}});
   return made;
 }
 

@@ -88,9 +88,7 @@ std::vector<provoked_signal> all_signals() {
          return clients;
        }},
       {"pending_connection_available", false,
-       [](ssl_server& server, auto slot) {
-         server.pending_connection_available.connect([slot] { slot(nullptr); });
-       },
+       [](ssl_server& server, auto slot) { server.pending_connection_available.connect([slot] { slot(nullptr); }); },
        [](ssl_server& server) {
          return std::make_shared<std::future<void>>(in_background([port = server.server_port()] {
            wire_client client(raw_client::to_port(port));
@@ -368,8 +366,7 @@ TEST_F(slots_and_others, slots_are_called_in_order_and_may_disconnect) {
   listen();
   std::string order;
   server.started_encryption_handshake.connect([&](ssl_socket&) { order += '1'; });
-  boost::signals2::connection second =
-      server.started_encryption_handshake.connect([&](ssl_socket&) { order += '2'; });
+  boost::signals2::connection second = server.started_encryption_handshake.connect([&](ssl_socket&) { order += '2'; });
   server.started_encryption_handshake.connect([&](ssl_socket&) {
     order += '3';
     second.disconnect();

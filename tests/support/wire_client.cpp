@@ -167,8 +167,8 @@ wire_client::wire_client(raw_client socket, const wire_client_options& options)
   SSL_CTX_set_min_proto_version(context, options.min_version);
   SSL_CTX_set_max_proto_version(context, options.max_version);
   if (!options.trusted_certificate.empty()) {
-    BIO* const pem = BIO_new_mem_buf(options.trusted_certificate.data(),
-                                     static_cast<int>(options.trusted_certificate.size()));
+    BIO* const pem =
+        BIO_new_mem_buf(options.trusted_certificate.data(), static_cast<int>(options.trusted_certificate.size()));
     X509* const certificate = PEM_read_bio_X509(pem, nullptr, nullptr, nullptr);
     BIO_free(pem);
     if (certificate == nullptr) throw std::runtime_error("trusted_certificate is no PEM certificate");

@@ -72,8 +72,8 @@ class raw_client {
 };
 
 struct wire_client_options {
-  int min_version = 0;             ///< TLS1_2_VERSION, ...; 0: no bound
-  int max_version = 0;             ///< likewise
+  int min_version = 0;                ///< TLS1_2_VERSION, ...; 0: no bound
+  int max_version = 0;                ///< likewise
   std::string trusted_certificate{};  ///< PEM; empty: the server's certificate isn't checked
   std::string server_name{};
   std::vector<std::string> application_protocols{};

@@ -178,7 +178,8 @@ TEST(context, refuses_to_verify_against_nothing) {
 TEST(context, refuses_a_negative_depth) {
   ssl_configuration configuration = with_identity();
   configuration.verify_depth = -1;
-  EXPECT_TRUE(refused(context::make(configuration), configuration_error::invalid_value, "verify_depth: -1 is negative"));
+  EXPECT_TRUE(
+      refused(context::make(configuration), configuration_error::invalid_value, "verify_depth: -1 is negative"));
 }
 
 TEST(context, refuses_a_verify_mode_that_does_not_exist) {
