@@ -109,6 +109,9 @@ std::string format_log_line(log_format format, std::chrono::system_clock::time_p
   return line;
 }
 
+// How long a reader of the log may hold up the server before it counts as stuck.
+constexpr int patience_ms = 100;
+
 logger::logger(log_level level, log_format format)
     : level_(level),
       format_(format),
@@ -141,9 +144,10 @@ void logger::write_line(log_level level, const std::string& line) {
 
 bool logger::has_room() noexcept {
   // A pipe that is writable takes a line (of at most PIPE_BUF bytes) at once; a descriptor that poll() can't judge is
-  // written to.
+  // written to. A reader that only lags is waited for; one that is stuck, once.
   pollfd standard_error{STDERR_FILENO, POLLOUT, 0};
-  return ::poll(&standard_error, 1, 0) != 0;
+  is_stuck_ = ::poll(&standard_error, 1, is_stuck_ ? 0 : patience_ms) == 0;
+  return !is_stuck_;
 }
 
 bool log_sampler::admit(std::chrono::steady_clock::time_point now, std::uint64_t& suppressed) {

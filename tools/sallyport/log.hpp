@@ -47,9 +47,9 @@ struct log_field {
 std::string format_log_line(log_format format, std::chrono::system_clock::time_point time, log_level level,
                             std::string_view message, std::span<const log_field> fields);
 
-/// Writes lines of at least its level to standard error, and never waits for whoever reads them: a line for which there
-/// is no room is lost, and the next one that is written is preceded by how many were. Clients can provoke lines; a
-/// reader of the log that is stuck must not let them stop the server.
+/// Writes lines of at least its level to standard error. Clients can provoke lines, so a reader of the log that is stuck
+/// must not stop the server: once it has taken nothing for 100 ms lines are lost until it takes some again, and the next
+/// line that is written is preceded by how many were.
 class logger {
  public:
   logger(log_level level, log_format format);
@@ -73,13 +73,14 @@ class logger {
   }
 
  private:
-  static bool has_room() noexcept;
+  bool has_room() noexcept;
   void write_line(log_level level, const std::string& line);
 
   log_level level_;
   log_format format_;
   std::shared_ptr<spdlog::logger> sink_;
   std::uint64_t lost_ = 0;
+  bool is_stuck_ = false;
 };
 
 /// Lets one line through per interval and counts those it holds back, for events that may come in floods.
