@@ -25,6 +25,10 @@ function(sallyport_compile_options target)
   # a mismatch; it says of Asio's fences that ThreadSanitizer doesn't see them; it sees "text" + std::string() overlap.
   target_compile_options(${target} PRIVATE
     $<$<CXX_COMPILER_ID:GNU>:-Wno-mismatched-new-delete -Wno-tsan -Wno-restrict>)
+  if(SALLYPORT_SANITIZE)
+    # Another: what the sanitizers add to Boost's headers looks uninitialized to it.
+    target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
+  endif()
   # A server that faces strangers pays for the cheap checks. Sanitizers bring stricter ones of their own, and
   # _FORTIFY_SOURCE hides calls from them.
   target_compile_definitions(${target} PRIVATE _GLIBCXX_ASSERTIONS)

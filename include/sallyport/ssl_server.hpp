@@ -126,7 +126,7 @@ class ssl_server {
   std::optional<ssl_socket> next_pending_connection();
 
   /// Completes with the next complete connection. Fails only for the server's own reasons: operation_aborted after
-  /// close() or cancellation, never because of one client. Several may wait; they are served in order.
+  /// close(), a drain or cancellation, never because of one client. Several may wait; they are served in order.
   template <boost::asio::completion_token_for<void(error_code, ssl_socket)> CompletionToken>
   auto async_accept(CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, ssl_socket)>(

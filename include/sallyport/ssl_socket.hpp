@@ -66,6 +66,8 @@ boost::asio::mutable_buffer first_nonempty(const MutableBufferSequence& sequence
 /// Move-only; whoever holds it owns the connection, and destroying it does what close() does. The slots of
 /// ssl_server get one by reference, for the length of the call: keep its id() there, not the reference.
 ///
+/// The server's io_context must outlive it.
+///
 /// Not thread-safe: use it on the executor it was made on (one thread, or a strand). At most one read and one write
 /// may be outstanding at a time. Handlers are never called from inside the function that started the operation.
 /// A cancelled operation completes with boost::asio::error::operation_aborted; cancelling a read loses no data, and a

@@ -110,10 +110,7 @@ error_code connection::receive(io_window& window, std::size_t limit) {
   do received = ::recv(socket_.native_handle(), input.data() + size, room, MSG_DONTWAIT);
   while (received < 0 && errno == EINTR);
   if (received < 0) return last_error();
-  if (received == 0) {
-    peer_sent_fin_ = true;
-    return asio::error::eof;
-  }
+  if (received == 0) return asio::error::eof;
   window.input = {input.data(), size + static_cast<std::size_t>(received)};
   return {};
 }
@@ -555,12 +552,12 @@ void connection::end(bool with_close_notify) {
 }
 
 void connection::abort() {
-  if (state_ == state::handshaking)
-    return fail_handshake(handshake_error::aborted, "the application aborted the handshake");
   if (state_ == state::closed) return;
-  abort_operations();
   const ::linger reset{1, 0};
   ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  if (state_ == state::handshaking)
+    return fail_handshake(handshake_error::aborted, "the application aborted the handshake");
+  abort_operations();
   note_end(asio::error::operation_aborted, "aborted by the application");
   close_descriptor();
 }

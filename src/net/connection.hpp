@@ -170,7 +170,6 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   bool in_turn_queue_ = false;
   bool sent_close_notify_ = false;
   bool shutting_both_ = false;  // async_shutdown rather than async_shutdown_send
-  bool peer_sent_fin_ = false;
 };
 
 }  // namespace sallyport::detail

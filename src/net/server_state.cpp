@@ -101,6 +101,7 @@ error_code server_state::listen(const listener::endpoint& endpoint, const listen
   if (!configuration) return asio::error::invalid_argument;
   if (const error_code ec = listener_.open(endpoint, options)) return ec;
   paused_ = false;
+  is_closed_ = false;
   wait_for_clients();
   return {};
 }
@@ -262,6 +263,7 @@ void server_state::start_accept(accept_handler handler) {
     if (const auto self = weak.lock()) self->cancel_accept(number);
   });
   if (auto first = take_pending()) return operation.complete_later({}, connection::hand_out(std::move(first)));
+  if (is_closed_) return operation.complete_later(asio::error::operation_aborted, ssl_socket());
   waiting_.push_back({number, std::move(operation)});
 }
 
@@ -276,7 +278,9 @@ void server_state::cancel_accept(std::uint64_t number) {
 
 // --- the end ---
 
+/// Nobody comes any more.
 void server_state::stop_waiting_accepts() {
+  is_closed_ = true;
   for (auto& waiting : std::exchange(waiting_, {}))
     waiting.operation.complete_later(asio::error::operation_aborted, ssl_socket());
 }
@@ -327,6 +331,7 @@ void server_state::start_drain(std::chrono::milliseconds deadline, shutdown_hand
   if (drain_) return operation.complete_later(asio::error::in_progress);
   stop_listening();
   drain_ = std::move(operation);
+  loop_->deadlines().rest_if_empty();  // what connections that went before have left armed
   if (connections_.empty()) return end_drain({});
   drain_timer_.expires_after(deadline);
   drain_timer_.async_wait([self = shared_from_this()](const error_code& ec) {

@@ -119,6 +119,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
   std::chrono::milliseconds back_off_time_{0};
   bool waits_for_clients_ = false;
   bool paused_ = false;
+  bool is_closed_ = false;  // close() or a drain has ended it, and listen() hasn't begun it again
   bool backs_off_ = false;
   bool context_is_gone_ = false;
   std::uint64_t stops_ = 0;  // how often listening was ended

@@ -87,7 +87,7 @@ TEST_P(handshake, what_was_negotiated) {
 }
 
 TEST_P(handshake, stops_after_its_client_hello) {
-  server.set_handshake_timeout(100ms);
+  server.set_handshake_timeout(400ms);
   auto raw = connect();
   wire_client hello(raw_client(-1), options());
   raw.send(hello.client_hello());
@@ -98,7 +98,7 @@ TEST_P(handshake, stops_after_its_client_hello) {
 }
 
 TEST_P(handshake, stops_in_the_middle_of_its_client_hello) {
-  server.set_handshake_timeout(100ms);
+  server.set_handshake_timeout(400ms);
   auto raw = connect();
   wire_client hello(raw_client(-1), options());
   const auto bytes = hello.client_hello();
@@ -211,7 +211,7 @@ TEST_P(handshake, client_hello_in_single_bytes) {
 }
 
 TEST_P(handshake, what_a_slot_of_error_occurred_can_ask) {
-  server.set_handshake_timeout(100ms);
+  server.set_handshake_timeout(400ms);
   auto raw = connect();
   auto with = options();
   with.server_name = "asked.example";
@@ -226,7 +226,7 @@ TEST_P(handshake, what_a_slot_of_error_occurred_can_ask) {
     EXPECT_EQ(socket.local_endpoint().port(), port());
     EXPECT_EQ(socket.peer_name(), "127.0.0.1:" + std::to_string(raw.local_port()));
     EXPECT_EQ(socket.phase(), handshake_phase::in_handshake);
-    EXPECT_GE(socket.handshake_duration(), 100ms);
+    EXPECT_GE(socket.handshake_duration(), 400ms);
     EXPECT_EQ(socket.handshake_duration(), socket.handshake_duration());  // it stands still
     EXPECT_EQ(socket.server_name(), "asked.example");
     EXPECT_NE(socket.id(), 0U);
@@ -345,7 +345,7 @@ TEST_F(admission, a_new_timeout_is_for_later_connections) {
   server.error_occurred.connect([&](ssl_socket& socket, error_code) {
     durations[socket.remote_endpoint().port()] = socket.handshake_duration();
   });
-  server.set_handshake_timeout(400ms);
+  server.set_handshake_timeout(1500ms);
   const auto first = connect();
   run_until([&] { return server.handshakes_in_progress() == 1; });
   server.set_handshake_timeout(50ms);
@@ -353,11 +353,11 @@ TEST_F(admission, a_new_timeout_is_for_later_connections) {
   run_until([&] { return durations.size() == 1; });
   EXPECT_EQ(durations.count(second.local_port()), 1U);
   run_until([&] { return durations.size() == 2; });
-  EXPECT_GE(durations[first.local_port()], 400ms);
+  EXPECT_GE(durations[first.local_port()], 1500ms);
 }
 
 TEST_F(admission, many_silent_clients_go_and_a_good_one_is_served_meanwhile) {
-  server.set_handshake_timeout(1s);
+  server.set_handshake_timeout(2s);
   std::deque<raw_client> silent;
   for (int number = 0; number < 200; ++number) silent.push_back(connect());
   const auto pair = make_pair();

@@ -320,6 +320,17 @@ TEST_F(event_loop, ends_after_a_drain) {
   EXPECT_TRUE(drained.is_done());
 }
 
+TEST_F(event_loop, ends_after_a_drain_of_connections_that_came_and_went) {
+  bool gone = false;
+  server.error_occurred.connect([&](ssl_socket&, error_code) { gone = true; });
+  connect().close();
+  run_until([&] { return gone; });
+  outcome drained;
+  server.async_drain(1h, drained.handler());
+  expect_to_end();
+  EXPECT_TRUE(drained.is_done());
+}
+
 TEST_F(event_loop, goes_on_while_an_accept_waits) {
   bool called = false;
   server.async_accept([&](error_code, ssl_socket) { called = true; });
