@@ -47,9 +47,9 @@ struct log_field {
 std::string format_log_line(log_format format, std::chrono::system_clock::time_point time, log_level level,
                             std::string_view message, std::span<const log_field> fields);
 
-/// Writes lines of at least its level to standard error. Clients can provoke lines, so a reader of the log that is stuck
-/// must not stop the server: once it has taken nothing for 100 ms lines are lost until it takes some again, and the next
-/// line that is written is preceded by how many were.
+/// Writes lines of at least its level to standard error. Clients can provoke lines, so a reader of the log that is
+/// stuck must not stop the server: once it has taken nothing for 100 ms lines are lost until it takes some again, and
+/// the next line that is written is preceded by how many were.
 class logger {
  public:
   logger(log_level level, log_format format);
