@@ -55,6 +55,9 @@ enum class handshake_phase {
   complete,
 };
 
+/// The enumerator's own name ("in_handshake").
+std::string_view to_string(handshake_phase phase) noexcept;
+
 enum class tls_version { unknown = 0, tls_1_2 = 0x0303, tls_1_3 = 0x0304 };
 
 /// "TLSv1.2", "TLSv1.3", or "unknown".

@@ -313,6 +313,18 @@ bool session::resumed() const noexcept {
   return impl_->phase == handshake_phase::complete && SSL_session_reused(impl_->ssl.get()) == 1;
 }
 
+std::string_view to_string(handshake_phase phase) noexcept {
+  switch (phase) {
+    case handshake_phase::before_client_hello:
+      return "before_client_hello";
+    case handshake_phase::in_handshake:
+      return "in_handshake";
+    case handshake_phase::complete:
+      break;
+  }
+  return "complete";
+}
+
 std::string_view to_string(tls_version version) noexcept {
   switch (version) {
     case tls_version::tls_1_2:

@@ -35,17 +35,7 @@ std::string_view words(progress what) {
   return "?";
 }
 
-std::string_view words(handshake_phase phase) {
-  switch (phase) {
-    case handshake_phase::before_client_hello:
-      return "before_client_hello";
-    case handshake_phase::in_handshake:
-      return "in_handshake";
-    case handshake_phase::complete:
-      return "complete";
-  }
-  return "?";
-}
+std::string_view words(handshake_phase phase) { return to_string(phase); }
 
 std::string words(const session_event& event) {
   const std::string alert = " " + std::string(to_string(event.level)) + " " + std::string(to_string(event.type));

@@ -36,18 +36,6 @@ constexpr std::chrono::milliseconds farewell{2500};
 // At most one line about accept() per second: out of descriptors, it fails for as long as there are clients.
 constexpr std::chrono::seconds accept_error_interval{1};
 
-std::string_view to_string(handshake_phase phase) {
-  switch (phase) {
-    case handshake_phase::before_client_hello:
-      return "before_client_hello";
-    case handshake_phase::in_handshake:
-      return "in_handshake";
-    case handshake_phase::complete:
-      break;
-  }
-  return "complete";
-}
-
 std::string reason_of(error_code code) {
   if (code.category() != handshake_category()) return code.message();
   return std::string(sallyport::to_string(static_cast<handshake_error>(code.value())));
