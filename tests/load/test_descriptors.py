@@ -86,7 +86,8 @@ class Descriptors(unittest.TestCase):
         share = (server.cpu_seconds() - cpu) / elapsed
         lines = self._failures(server) - lines
         self.assertTrue(server.is_running())
-        figure(f"{share * 100:.1f} % CPU and {lines} lines of log in {elapsed:.1f} s, {server.descriptors()} descriptors")
+        figure(f"{share * 100:.1f} % CPU and {lines} lines of log in {elapsed:.1f} s, "
+               f"{server.descriptors()} descriptors")
         self.assertLess(share, CPU_SHARE)
         self.assertLess(lines, LINES_PER_SECOND * elapsed)
 

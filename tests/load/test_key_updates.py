@@ -8,7 +8,7 @@ import unittest
 
 from certificates import Certificates
 from hostile import client_hello, ends_within, figure
-from libssl import TLS_1_2, TLS_1_3, LibsslClient, LibsslError
+from libssl import TLS_1_3, LibsslClient, LibsslError
 from load_client import visit
 from raw_tls12 import ALERT, APPLICATION_DATA, HANDSHAKE, RawTls12
 from sallyport import Server

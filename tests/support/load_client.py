@@ -42,6 +42,8 @@ def connect(server, receive_buffer=None, timeout=TIMEOUT):
         if receive_buffer is not None:
             # The kernel derives the window from it, so it counts only when set before the connection is made.
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            # The loopback's segments of 64 KB don't fit into a small window, and then TCP waits for seconds at times.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1400)
         connection.settimeout(timeout)
         connection.connect((server.host, server.port))
     except BaseException:
