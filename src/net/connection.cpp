@@ -324,14 +324,16 @@ void connection::on_deadline() {
 
 // --- the open connection ---
 
+error_code connection::why_not_open() const noexcept {
+  return state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor;
+}
+
 void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
   pending_operation<error_code, std::size_t> operation(std::move(handler), executor_, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->read_) self->read_.complete_later(asio::error::operation_aborted, 0);
   });
-  if (state_ != state::open)
-    return operation.complete_later(
-        state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor, 0);
+  if (state_ != state::open) return operation.complete_later(why_not_open(), 0);
   if (read_) return operation.complete_later(asio::error::in_progress, 0);
   if (buffer.size() == 0) return operation.complete_later({}, 0);
   if (shutting_both_) return operation.complete_later(asio::error::shut_down, 0);
@@ -397,9 +399,7 @@ void connection::start_write(const gathered_buffers& buffers, io_handler handler
     const auto self = weak.lock();
     if (self && self->write_) self->complete_write(true, asio::error::operation_aborted, self->written_);
   });
-  if (state_ != state::open)
-    return operation.complete_later(
-        state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor, 0);
+  if (state_ != state::open) return operation.complete_later(why_not_open(), 0);
   if (write_) return operation.complete_later(asio::error::in_progress, 0);
   if (buffers.count == 0) return operation.complete_later({}, 0);
   if (sent_close_notify_) return operation.complete_later(asio::error::shut_down, 0);
@@ -470,9 +470,7 @@ void connection::start_shutdown_send(shutdown_handler handler) {
     const auto self = weak.lock();
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
-  if (state_ != state::open)
-    return operation.complete_later(state_ == state::handshaking ? asio::error::not_connected
-                                                                 : asio::error::bad_descriptor);
+  if (state_ != state::open) return operation.complete_later(why_not_open());
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
   send_close_notify();
@@ -486,9 +484,7 @@ void connection::start_shutdown(shutdown_handler handler) {
     const auto self = weak.lock();
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
-  if (state_ != state::open)
-    return operation.complete_later(state_ == state::handshaking ? asio::error::not_connected
-                                                                 : asio::error::bad_descriptor);
+  if (state_ != state::open) return operation.complete_later(why_not_open());
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
   if (read_) complete_read(true, asio::error::operation_aborted, 0);

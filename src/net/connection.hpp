@@ -122,6 +122,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   void finish_handshake();
 
   // --- the open connection ---
+  error_code why_not_open() const noexcept;
   void go_on_reading();
   void read_turn(bool called_by_user);
   void write_turn(bool called_by_user);
