@@ -5,12 +5,17 @@
 #define SALLYPORT_SALLYPORT_HPP
 
 #include <sallyport/alert.hpp>
+#include <sallyport/certificate.hpp>
 #include <sallyport/context.hpp>
 #include <sallyport/error.hpp>
+#include <sallyport/handshake_report.hpp>
 #include <sallyport/identity.hpp>
+#include <sallyport/interrupted_handshake.hpp>
+#include <sallyport/pre_shared_key.hpp>
 #include <sallyport/session.hpp>
 #include <sallyport/signal.hpp>
 #include <sallyport/ssl_configuration.hpp>
+#include <sallyport/ssl_error.hpp>
 #include <sallyport/ssl_server.hpp>
 #include <sallyport/ssl_socket.hpp>
 #include <sallyport/trust_store.hpp>

@@ -7,17 +7,24 @@
 #define SALLYPORT_SESSION_HPP
 
 #include <sallyport/alert.hpp>
+#include <sallyport/certificate.hpp>
 #include <sallyport/context.hpp>
 #include <sallyport/error.hpp>
+#include <sallyport/pre_shared_key.hpp>
+#include <sallyport/ssl_error.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sallyport {
+
+enum class certificate_alert : std::uint8_t;
 
 namespace detail {
 struct session_impl;
@@ -39,6 +46,7 @@ enum class progress {
   done,         ///< handshake complete; or `bytes` bytes read or written; or close_notify written
   want_input,   ///< nothing goes on before more of the peer's bytes are there
   want_output,  ///< nothing goes on before there is more room in `output`
+  want_answer,  ///< the handshake has a question(); the next call of handshake() takes what was answered, or refuses
   peer_closed,  ///< the peer's close_notify: there is nothing more to read (writing is still possible)
   failed,       ///< over; error() says why
 };
@@ -46,6 +54,19 @@ enum class progress {
 struct step {
   progress what;
   std::size_t bytes = 0;
+};
+
+/// What a handshake in want_answer asks. No answer means refusal, so fail closed is what a driver gets for free.
+enum class handshake_question {
+  none,
+  /// One error of the client's certificate was found, the last of ssl_handshake_errors():
+  /// continue_interrupted_handshake()?
+  interrupted_on_error,
+  /// The whole chain has been looked at: ignore_ssl_errors()? In peer_verify_mode::query the answer is yes unless
+  /// refuse() was called.
+  ssl_errors,
+  /// The client has named an identity: set_pre_shared_key()?
+  pre_shared_key,
 };
 
 /// How far a connection has come.
@@ -89,6 +110,35 @@ class session {
   /// before it is given any memory. After failed, error() is a handshake_error.
   step handshake(io_window& window);
 
+  /// What a step that returned want_answer asks; none otherwise.
+  handshake_question question() const noexcept;
+
+  /// Answers to question(), to be given before the next handshake(). Those about errors of the certificate may also
+  /// come before they are asked for. With a list that isn't empty the list decides alone: every error must be in it.
+  void continue_interrupted_handshake() noexcept;
+  void ignore_ssl_errors() noexcept;
+  void ignore_ssl_errors(std::span<const ssl_error> expected);
+  /// True if the errors found so far would be ignored: all of them, or because the list has them.
+  bool ignores_ssl_errors() const noexcept;
+  void set_pre_shared_key(pre_shared_key key) noexcept;
+  /// Refuses whatever is asked now or later, with the alert of the first error or the given one.
+  void refuse() noexcept;
+  void refuse(certificate_alert alert) noexcept;
+
+  /// Everything that was found wrong with the client's certificate, also after it was ignored.
+  std::span<const ssl_error> ssl_handshake_errors() const noexcept;
+
+  /// The identity that the client has named, from the question pre_shared_key on; after the handshake only if it was
+  /// authenticated by it. "" otherwise.
+  const std::string& pre_shared_key_identity() const noexcept;
+
+  /// What the client has sent, its own certificate first; empty if nothing. Known from the first question about it on;
+  /// a resumed session has the first one alone.
+  const std::vector<certificate>& peer_certificate_chain() const noexcept;
+
+  /// The first certificate that we have sent, none with a pre-shared key.
+  std::optional<certificate> local_certificate() const;
+
   /// Decrypts into `plaintext`, which must not be empty. `done` brings at least one byte. A peer that sends more than
   /// 32 KeyUpdates or renegotiation requests without data between them ends in failed. After failed, error() is a
   /// stream_error. Only after the handshake is done.
@@ -122,6 +172,11 @@ class session {
   std::string_view application_protocol() const noexcept;
   /// The name the client asked for (SNI), "" if none. Known from the event client_hello on.
   const std::string& server_name() const noexcept;
+  /// ALPN, as the client has offered it; known likewise, until the handshake is complete.
+  std::vector<std::string> client_protocols() const;
+  /// After a failure with a reason no_common_...: what each side offers of it, fit for a log; else "".
+  std::string client_offers() const;
+  std::string server_offers() const;
   bool resumed() const noexcept;
 
   /// The OpenSSL SSL*, for what this class doesn't offer; null before the event `started`.

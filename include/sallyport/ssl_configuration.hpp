@@ -22,13 +22,15 @@ enum class security_profile {
 /// Whether the client is asked for a certificate (QSslSocket's PeerVerifyMode on a server).
 enum class peer_verify_mode {
   none,    ///< not asked
-  query,   ///< asked; whatever it sends, or that it sends none, the connection is accepted
-  verify,  ///< asked; without a certificate that the trust store vouches for there is no connection
+  query,   ///< asked; errors are told (peer_verify_error, ssl_errors), and the connection is accepted all the same
+  verify,  ///< asked; without a certificate that the trust store vouches for there is no connection, unless a slot of
+           ///< ssl_errors ignores the errors
 };
 
 /// All settings of TLS on a server. Nothing is checked here: context::make() does that, once.
 struct ssl_configuration {
-  /// At least one. The first is the default; another one serves the clients that ask for one of its names (SNI).
+  /// At least one, unless pre_shared_keys is set. The first is the default; another one serves the clients that ask for
+  /// one of its names (SNI).
   std::vector<identity> identities{};
 
   /// ALPN (RFC 7301), the server's order of preference. Empty: the extension is ignored. A client that offers
@@ -49,6 +51,20 @@ struct ssl_configuration {
 
   /// Longest chain of intermediate CAs between a client's certificate and the trust store.
   int verify_depth = 10;
+
+  /// In peer_verify_mode::verify: a client without a certificate is refused at once, and ssl_errors isn't asked.
+  bool missing_certificate_is_fatal = false;
+
+  /// Stop at each error of a client's certificate as it is found, and let handshake_interrupted_on_error decide.
+  bool handshake_must_interrupt_on_error = false;
+
+  /// Let clients authenticate by a pre-shared key, too: pre_shared_key_authentication_required asks for each one's key.
+  /// In TLS 1.2 with (EC)DHE only, unless `ciphers` names others. Such a connection shows no certificate: where
+  /// verify_mode is verify, ssl_errors tells no_peer_certificate, which has to be ignored.
+  bool pre_shared_keys = false;
+
+  /// TLS 1.2: what tells a client which of its identities is wanted; at most 128 bytes, without NUL.
+  std::string pre_shared_key_identity_hint{};
 };
 
 }  // namespace sallyport

@@ -62,6 +62,8 @@ class ssl_server {
 
   /// Validates `configuration` and uses it for the connections accepted from now on; on an error the former one stays.
   result<void> set_configuration(const ssl_configuration& configuration);
+  /// The configuration in use, without identities if none was set.
+  const ssl_configuration& configuration() const noexcept;
   /// What is odd about the configuration in use but wasn't refused, a sentence each: an expired certificate, ...
   std::span<const std::string> configuration_warnings() const noexcept;
 
@@ -95,6 +97,12 @@ class ssl_server {
   /// configuration (asio::error::invalid_argument without); asio::error::already_open if listening.
   error_code listen(const boost::asio::generic::stream_protocol::endpoint& endpoint,
                     const listen_options& options = {});
+  /// Takes over a descriptor that listens already, such as one inherited from systemd (socket activation) or from the
+  /// process before a restart. The descriptor is made non-blocking and close-on-exec, and belongs to the server if
+  /// there was no error. asio::error::invalid_argument if it isn't a listening stream socket; else as listen().
+  error_code set_socket_descriptor(int descriptor);
+  /// Of the listening socket, -1 if not listening.
+  int socket_descriptor() const noexcept;
   bool is_listening() const noexcept;
   /// The endpoint with its real port; the unspecified endpoint if not listening, or on a unix socket.
   boost::asio::ip::tcp::endpoint local_endpoint() const;
@@ -104,8 +112,10 @@ class ssl_server {
   void pause_accepting();
   void resume_accepting();
 
-  /// Takes over a connected socket as if it had been accepted here.
-  void adopt(boost::asio::generic::stream_protocol::socket socket);
+  /// Takes over a connected socket as if it had been accepted here. `already_read` is what was read from it before (a
+  /// PROXY header looked for, a protocol guessed): its bytes come before those of the socket. Copied; at most 64 KiB,
+  /// more is refused by accept_error (asio::error::message_size).
+  void adopt(boost::asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read = {});
 
   /// Stops listening, aborts the handshakes in progress and the connections that nobody has taken; waiting
   /// async_accepts complete with asio::error::operation_aborted. Nothing is queued afterwards. Connections handed out
@@ -133,6 +143,17 @@ class ssl_server {
         [this](auto handler) { start_accept(detail::accept_handler(std::move(handler))); }, token);
   }
 
+  /// For programs that don't run an event loop: runs the server's own until a connection is pending, for at most
+  /// `timeout` (negative: for ever). True if there is one. False after the time (`timed_out`, server_error() is
+  /// asio::error::timed_out), if the server isn't listening, or if the executor isn't an io_context's
+  /// (asio::error::operation_not_supported). Not from inside a handler. Handlers of other things on the same io_context
+  /// run meanwhile.
+  bool wait_for_new_connection(std::chrono::milliseconds timeout = {}, bool* timed_out = nullptr);
+
+  /// Why the last listen(), accept or wait failed, and the same in a sentence; no success resets it.
+  error_code server_error() const noexcept;
+  const std::string& error_string() const noexcept;
+
   std::size_t pending_connections() const noexcept;
   std::size_t handshakes_in_progress() const noexcept;
   /// All connections of this server that are not closed: in handshake, pending, and handed out.
@@ -150,11 +171,22 @@ class ssl_server {
   /// The client has begun a TLS handshake. Always the first signal about a connection, but for an error_occurred
   /// about one that never began.
   signal<void(ssl_socket&)>& started_encryption_handshake;
-  /// An alert was sent, or received, during the handshake. The text is description(type).
+  /// An alert really was sent, or received, during the handshake. The text is description(type).
   signal<void(ssl_socket&, alert_level, alert_type, std::string_view)>& alert_sent;
   signal<void(ssl_socket&, alert_level, alert_type, std::string_view)>& alert_received;
+  /// An error of the client's certificate, one after the other; then all of them, once, before the handshake is
+  /// complete. Unless a slot calls ignore_ssl_errors() (or verify_mode is query) the client is refused with the alert
+  /// of the first one.
+  signal<void(ssl_socket&, const ssl_error&)>& peer_verify_error;
+  signal<void(ssl_socket&, std::span<const ssl_error>)>& ssl_errors;
+  /// With ssl_configuration::handshake_must_interrupt_on_error, instead of peer_verify_error: the slot decides with
+  /// continue_interrupted_handshake() or defer_interrupted_handshake(); otherwise the client is refused.
+  signal<void(ssl_socket&, const ssl_error&)>& handshake_interrupted_on_error;
+  /// The client wants to authenticate by a pre-shared key (ssl_configuration::pre_shared_keys) and names an identity.
+  /// In TLS 1.3 a client may name several: each is asked for until a slot knows one.
+  signal<void(ssl_socket&, ssl_pre_shared_key_authenticator&)>& pre_shared_key_authentication_required;
   /// The handshake has failed (category "sallyport.handshake"). The last signal about this connection; the slot may
-  /// still ask the socket for its endpoints, phase(), handshake_duration(), server_name() and error_string().
+  /// still ask the socket for its report(), and for everything that is in it.
   signal<void(ssl_socket&, error_code)>& error_occurred;
   /// accept() failed: out of descriptors or memory (it is tried again after a while), or a client was gone before.
   signal<void(error_code)>& accept_error;

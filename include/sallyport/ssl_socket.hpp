@@ -5,6 +5,8 @@
 #define SALLYPORT_SSL_SOCKET_HPP
 
 #include <sallyport/error.hpp>
+#include <sallyport/handshake_report.hpp>
+#include <sallyport/interrupted_handshake.hpp>
 #include <sallyport/session.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
@@ -18,8 +20,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sallyport {
 
@@ -110,6 +115,38 @@ class ssl_socket {
   /// The name the client asked for (SNI); "" if none.
   const std::string& server_name() const noexcept;
   bool session_resumed() const noexcept;
+
+  /// The client's certificate, and all that it has sent with it (its own first); none if it sent none or wasn't asked.
+  /// Known from the first signal about it on, and still after the connection has ended. In peer_verify_mode::query, or
+  /// where errors were ignored, nobody vouches for it: see ssl_handshake_errors().
+  std::optional<certificate> peer_certificate() const;
+  const std::vector<certificate>& peer_certificate_chain() const noexcept;
+  /// Ours, that the client was shown; none with a pre-shared key.
+  std::optional<certificate> local_certificate() const;
+
+  /// Who the client is by its pre-shared key; "" if it has used none.
+  const std::string& pre_shared_key_identity() const noexcept;
+
+  /// Everything that was found wrong with the client's certificate, also where it was ignored.
+  std::span<const ssl_error> ssl_handshake_errors() const noexcept;
+
+  /// Accept this client's certificate in spite of its errors. Inside a slot of started_encryption_handshake,
+  /// peer_verify_error, handshake_interrupted_on_error or ssl_errors; later it has no effect. The second form accepts
+  /// only errors in `expected`, and decides alone if that isn't empty (as in QSslSocket).
+  void ignore_ssl_errors();
+  void ignore_ssl_errors(std::span<const ssl_error> expected);
+
+  /// Inside a slot of handshake_interrupted_on_error: goes on with the verification. The error remains in the list:
+  /// ssl_errors follows, and in peer_verify_mode::verify it has to be ignored there too.
+  void continue_interrupted_handshake();
+  /// In the same slot: decide later. The first call takes the decision; a second one gets an object without effect,
+  /// as does a call from anywhere else.
+  interrupted_handshake defer_interrupted_handshake();
+  /// Inside a slot of pre_shared_key_authentication_required: bring the key later. Otherwise without effect.
+  deferred_pre_shared_key defer_pre_shared_key();
+
+  /// Everything about a handshake that has failed; for slots of ssl_server::error_occurred.
+  handshake_report report() const;
 
   /// Why the connection ended, and a sentence about it; no error while it is open.
   error_code error() const noexcept;

@@ -29,6 +29,11 @@ class trust_store {
   /// Every CERTIFICATE block of a PEM file of at most 16 MiB; every error and warning names the file.
   static result<trust_store> from_pem_file(const std::filesystem::path& file);
 
+  /// Every file in a directory whose name ends in .pem, .crt or .cer, or is a hash as `openssl rehash` makes them; not
+  /// in its subdirectories. It is read now, and not again. A file among them that doesn't parse is an error; without
+  /// any certificate it is configuration_error::no_certificate.
+  static result<trust_store> from_directory(const std::filesystem::path& directory);
+
   /// The operating system's CA certificates, as OpenSSL finds them. This lets in everybody who has a certificate of
   /// any public CA: it is seldom what a server wants.
   static result<trust_store> system_default();

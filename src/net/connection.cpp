@@ -81,14 +81,16 @@ connection::~connection() {
   if (state_ != state::closed) server_->remove(*this);
 }
 
-void connection::start(deadline::clock::time_point give_up) {
+void connection::start(deadline::clock::time_point give_up, std::span<const std::byte> already_read) {
   if (remote_.protocol().family() != AF_UNIX) {
     // A record is sent as a whole, so waiting for more to send only delays it.
     const int on = 1;
     ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
   server_->loop().deadlines().set(*this, give_up);
-  wait_readable();
+  if (already_read.empty()) return wait_readable();
+  unread_.assign(already_read.begin(), already_read.end());
+  on_readable();
 }
 
 // --- the socket ---
@@ -253,6 +255,7 @@ void connection::handshake_turn() {
       if (all_is_sent()) on_readable();
       return;
     case progress::want_input:
+    case progress::want_answer:
     case progress::peer_closed:
       if (send_error_) return fail_handshake(handshake_error::reset_by_client, send_error_.message());
       return wait_readable();
@@ -387,6 +390,7 @@ void connection::read_turn(bool called_by_user) {
     case progress::peer_closed:
       read_end_ = asio::error::eof;
       return complete_read(called_by_user, read_end_, 0);
+    case progress::want_answer:  // only a handshake asks
     case progress::failed:
       read_end_ = session_.error();
       note_end(read_end_, session_.error_detail());

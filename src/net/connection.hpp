@@ -51,8 +51,8 @@ class connection : public std::enable_shared_from_this<connection>, private dead
              boost::asio::generic::stream_protocol::endpoint remote);
   ~connection();
 
-  /// Waits for the ClientHello, until `give_up`.
-  void start(deadline::clock::time_point give_up);
+  /// Waits for the ClientHello, until `give_up`. `already_read` are the first bytes of it.
+  void start(deadline::clock::time_point give_up, std::span<const std::byte> already_read);
 
   /// One step of the handshake. Called by the loop when it is this connection's turn.
   void handshake_turn();

@@ -179,7 +179,7 @@ void server_state::back_off() {
   });
 }
 
-void server_state::admit(int descriptor, const listener::endpoint& peer) {
+void server_state::admit(int descriptor, const listener::endpoint& peer, std::span<const std::byte> already_read) {
   std::shared_ptr<connection> accepted;
   try {
     accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer);
@@ -198,12 +198,12 @@ void server_state::admit(int descriptor, const listener::endpoint& peer) {
   if (stops == stops_) {  // otherwise a slot has closed the server: nothing is let in any more
     add(*accepted);
     places_.take(accepted->handshake_place, address);
-    accepted->start(deadline::clock::now() + handshake_timeout);
+    accepted->start(deadline::clock::now() + handshake_timeout, already_read);
   }
   thrown.rethrow();
 }
 
-void server_state::adopt(asio::generic::stream_protocol::socket socket) {
+void server_state::adopt(asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read) {
   const auto self = shared_from_this();  // a slot may destroy the server
   error_code ec;
   const auto peer = socket.remote_endpoint(ec);
@@ -213,7 +213,7 @@ void server_state::adopt(asio::generic::stream_protocol::socket socket) {
     ::close(descriptor);
     return accept_error(asio::error::invalid_argument);
   }
-  admit(descriptor, peer);
+  admit(descriptor, peer, already_read);
 }
 
 void server_state::add(connection& opened) noexcept { connections_.push_back(opened); }
@@ -309,6 +309,10 @@ void server_state::destroy() {
   started_encryption_handshake.disconnect_all_slots();
   alert_sent.disconnect_all_slots();
   alert_received.disconnect_all_slots();
+  peer_verify_error.disconnect_all_slots();
+  ssl_errors.disconnect_all_slots();
+  handshake_interrupted_on_error.disconnect_all_slots();
+  pre_shared_key_authentication_required.disconnect_all_slots();
   error_occurred.disconnect_all_slots();
   accept_error.disconnect_all_slots();
   if (context_is_gone_) return;

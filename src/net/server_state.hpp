@@ -23,6 +23,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 
 namespace sallyport::detail {
 
@@ -42,6 +43,10 @@ class server_state : public std::enable_shared_from_this<server_state> {
   signal<void(ssl_socket&)> started_encryption_handshake;
   signal<void(ssl_socket&, alert_level, alert_type, std::string_view)> alert_sent;
   signal<void(ssl_socket&, alert_level, alert_type, std::string_view)> alert_received;
+  signal<void(ssl_socket&, const ssl_error&)> peer_verify_error;
+  signal<void(ssl_socket&, std::span<const ssl_error>)> ssl_errors;
+  signal<void(ssl_socket&, const ssl_error&)> handshake_interrupted_on_error;
+  signal<void(ssl_socket&, ssl_pre_shared_key_authenticator&)> pre_shared_key_authentication_required;
   signal<void(ssl_socket&, error_code)> error_occurred;
   signal<void(error_code)> accept_error;
 
@@ -51,7 +56,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
   void resume_accepting();
   /// Goes on accepting if nothing speaks against it any more.
   void wait_for_clients();
-  void adopt(boost::asio::generic::stream_protocol::socket socket);
+  void adopt(boost::asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read);
   void close();
   void destroy();
   void start_accept(accept_handler handler);
@@ -93,7 +98,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
  private:
   bool may_accept() const noexcept;
   void on_clients();
-  void admit(int descriptor, const listener::endpoint& peer);
+  void admit(int descriptor, const listener::endpoint& peer, std::span<const std::byte> already_read = {});
   bool make_room_for_descriptor();
   void back_off();
   void cancel_accept(std::uint64_t number);

@@ -26,6 +26,10 @@ ssl_server::ssl_server(boost::asio::any_io_executor executor)
       started_encryption_handshake(state_->started_encryption_handshake),
       alert_sent(state_->alert_sent),
       alert_received(state_->alert_received),
+      peer_verify_error(state_->peer_verify_error),
+      ssl_errors(state_->ssl_errors),
+      handshake_interrupted_on_error(state_->handshake_interrupted_on_error),
+      pre_shared_key_authentication_required(state_->pre_shared_key_authentication_required),
       error_occurred(state_->error_occurred),
       accept_error(state_->accept_error) {}
 
@@ -79,7 +83,9 @@ std::uint16_t ssl_server::server_port() const { return local_endpoint().port(); 
 
 void ssl_server::pause_accepting() { state_->pause_accepting(); }
 void ssl_server::resume_accepting() { state_->resume_accepting(); }
-void ssl_server::adopt(boost::asio::generic::stream_protocol::socket socket) { state_->adopt(std::move(socket)); }
+void ssl_server::adopt(boost::asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read) {
+  state_->adopt(std::move(socket), already_read);
+}
 void ssl_server::close() { state_->close(); }
 
 bool ssl_server::has_pending_connections() const noexcept { return state_->pending() > 0; }

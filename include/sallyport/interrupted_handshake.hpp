@@ -1,0 +1,99 @@
+// interrupted_handshake, deferred_pre_shared_key: a handshake that waits for the application's decision.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_INTERRUPTED_HANDSHAKE_HPP
+#define SALLYPORT_INTERRUPTED_HANDSHAKE_HPP
+
+#include <sallyport/alert.hpp>
+#include <sallyport/pre_shared_key.hpp>
+#include <sallyport/ssl_error.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace sallyport {
+
+/// The alerts with which a client's certificate can be refused (RFC 8446 section 6.2): those that OpenSSL can be made
+/// to send.
+enum class certificate_alert : std::uint8_t {
+  handshake_failure = 40,
+  bad_certificate = 42,
+  unsupported_certificate = 43,
+  certificate_revoked = 44,
+  certificate_expired = 45,
+  certificate_unknown = 46,
+  unknown_ca = 48,
+  decrypt_error = 51,
+  internal_error = 80,
+};
+
+namespace detail {
+class connection;
+class deferred_decision;
+}  // namespace detail
+
+/// A handshake that was stopped at an error of the client's certificate, and that somebody holds who decides later:
+/// ssl_socket::defer_interrupted_handshake(). While it is held nothing is read from the client; its deadline goes on.
+///
+/// Destroyed undecided it aborts the handshake. So do the deadline and the end of the server; then a decision has no
+/// effect. Move-only. Decide, move and destroy it on any thread, also after the server and its io_context are gone;
+/// one object is not for two threads at once.
+class interrupted_handshake {
+ public:
+  interrupted_handshake(interrupted_handshake&& other) noexcept;
+  interrupted_handshake& operator=(interrupted_handshake&& other) noexcept;
+  ~interrupted_handshake();
+
+  /// The connection's ssl_socket::id().
+  std::uint64_t id() const noexcept { return id_; }
+  /// What it was stopped at.
+  const ssl_error& error() const noexcept { return error_; }
+
+  /// Goes on with the verification, which may meet more errors: each is a handshake_interrupted_on_error again. At its
+  /// end ssl_errors lists them all, and in peer_verify_mode::verify they must be ignored there too.
+  void resume();
+  /// Ends the handshake with the alert that belongs to the error, or with another one.
+  void abort();
+  void abort(certificate_alert alert);
+
+ private:
+  friend class detail::connection;
+  interrupted_handshake(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
+                        ssl_error error) noexcept;
+
+  std::shared_ptr<detail::deferred_decision> decision_;
+  std::uint64_t id_;
+  ssl_error error_;
+};
+
+/// A handshake that waits for the key of the identity that the client has named:
+/// ssl_socket::defer_pre_shared_key(). Everything said about interrupted_handshake holds.
+class deferred_pre_shared_key {
+ public:
+  deferred_pre_shared_key(deferred_pre_shared_key&& other) noexcept;
+  deferred_pre_shared_key& operator=(deferred_pre_shared_key&& other) noexcept;
+  ~deferred_pre_shared_key();
+
+  /// The connection's ssl_socket::id().
+  std::uint64_t id() const noexcept { return id_; }
+  const std::string& identity() const noexcept { return identity_; }
+
+  /// Goes on with this key. An empty one refuses.
+  void answer(pre_shared_key key);
+  /// The identity is unknown: the client is refused as if its key were wrong.
+  void refuse();
+
+ private:
+  friend class detail::connection;
+  deferred_pre_shared_key(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
+                          std::string identity) noexcept;
+
+  std::shared_ptr<detail::deferred_decision> decision_;
+  std::uint64_t id_;
+  std::string identity_;
+};
+
+}  // namespace sallyport
+
+#endif
