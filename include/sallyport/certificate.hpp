@@ -33,20 +33,22 @@ class certificate {
   /// DER, exactly one certificate. Errors: configuration_error::bad_certificate.
   static result<certificate> from_der(std::span<const std::byte> der);
 
-  /// Distinguished names as RFC 4514 writes them: "CN=alice,O=Example". Control characters and bytes that aren't UTF-8
-  /// are escaped, so these two are safe to log.
+  /// Distinguished names as RFC 4514 writes them: "CN=alice,O=Example". Control characters, those that reorder a line
+  /// where it is shown, and bytes that aren't UTF-8 are escaped, so these two are safe to log.
   std::string subject() const;
   std::string issuer() const;
-  /// The subject's last common name, "" if it has none.
+  /// The subject's last common name, "" if it has none or one that isn't a valid text.
   std::string common_name() const;
 
-  /// Upper-case hexadecimal, "04A2"; negative ones with a "-".
+  /// Upper-case hexadecimal of whole bytes, "04A2"; negative ones with a "-".
   std::string serial_number() const;
 
+  /// What system_clock can't hold (it ends in 2262) is its first or last point. With a date that can't be read,
+  /// not_before() is the last and not_after() the first: such a certificate is never valid.
   std::chrono::system_clock::time_point not_before() const;
   std::chrono::system_clock::time_point not_after() const;
 
-  /// The subjectAltName's entries of each kind, in its order; IP addresses as text.
+  /// The subjectAltName's entries of each kind, in its order; IP addresses as text. None if it doesn't parse.
   std::vector<std::string> dns_names() const;
   std::vector<std::string> ip_addresses() const;
   std::vector<std::string> uris() const;

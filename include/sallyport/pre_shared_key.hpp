@@ -54,10 +54,12 @@ class ssl_pre_shared_key_authenticator {
   /// In bytes.
   std::size_t maximum_pre_shared_key_length() const noexcept { return pre_shared_key::max_size; }
 
-  /// False, and no key is set, if the key is empty or longer than the maximum: a key cut short would be another one.
+  /// False, and no key is set (nor an earlier one kept), if the key is empty or longer than the maximum: a key cut
+  /// short would be another one.
   bool set_pre_shared_key(pre_shared_key key) noexcept;
   bool set_pre_shared_key(std::span<const std::byte> key, pre_shared_key_hash hash = pre_shared_key_hash::sha256) {
-    return key.size() <= pre_shared_key::max_size ? set_pre_shared_key(pre_shared_key(key, hash)) : false;
+    // One that is too long isn't even copied.
+    return set_pre_shared_key(key.size() <= pre_shared_key::max_size ? pre_shared_key(key, hash) : pre_shared_key());
   }
   bool has_pre_shared_key() const noexcept { return !key_.empty(); }
 

@@ -125,12 +125,18 @@ class session {
   void refuse() noexcept;
   void refuse(certificate_alert alert) noexcept;
 
+  /// True if handshake_must_interrupt_on_error is set: errors were told one by one.
+  bool interrupts_on_error() const noexcept;
+
   /// Everything that was found wrong with the client's certificate, also after it was ignored.
   std::span<const ssl_error> ssl_handshake_errors() const noexcept;
 
   /// The identity that the client has named, from the question pre_shared_key on; after the handshake only if it was
   /// authenticated by it. "" otherwise.
   const std::string& pre_shared_key_identity() const noexcept;
+
+  /// ssl_configuration::pre_shared_key_identity_hint.
+  const std::string& pre_shared_key_identity_hint() const noexcept;
 
   /// What the client has sent, its own certificate first; empty if nothing. Known from the first question about it on;
   /// a resumed session has the first one alone.

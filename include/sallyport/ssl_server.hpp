@@ -62,7 +62,8 @@ class ssl_server {
 
   /// Validates `configuration` and uses it for the connections accepted from now on; on an error the former one stays.
   result<void> set_configuration(const ssl_configuration& configuration);
-  /// The configuration in use, without identities if none was set.
+  /// The configuration in use, without identities if none was set. The reference is good as long as the server; what
+  /// it refers to changes with set_configuration().
   const ssl_configuration& configuration() const noexcept;
   /// What is odd about the configuration in use but wasn't refused, a sentence each: an expired certificate, ...
   std::span<const std::string> configuration_warnings() const noexcept;
@@ -94,12 +95,14 @@ class ssl_server {
 
   /// Starts to listen on a TCP endpoint (port 0: any free one, see local_endpoint()) or a unix socket
   /// (asio::local::stream_protocol::endpoint; a stale socket file is replaced, a living one is not). Needs a
-  /// configuration (asio::error::invalid_argument without); asio::error::already_open if listening.
+  /// configuration (asio::error::invalid_argument without); asio::error::already_open if listening. A drain that is
+  /// going on ends with asio::error::operation_aborted.
   error_code listen(const boost::asio::generic::stream_protocol::endpoint& endpoint,
                     const listen_options& options = {});
   /// Takes over a descriptor that listens already, such as one inherited from systemd (socket activation) or from the
   /// process before a restart. The descriptor is made non-blocking and close-on-exec, and belongs to the server if
-  /// there was no error. asio::error::invalid_argument if it isn't a listening stream socket; else as listen().
+  /// there was no error; else nothing has happened to it. The file of a unix socket stays when the server closes.
+  /// asio::error::invalid_argument if it isn't a listening stream socket (TCP or unix); else as listen().
   error_code set_socket_descriptor(int descriptor);
   /// Of the listening socket, -1 if not listening.
   int socket_descriptor() const noexcept;
@@ -108,18 +111,21 @@ class ssl_server {
   boost::asio::ip::tcp::endpoint local_endpoint() const;
   std::uint16_t server_port() const;
 
-  /// Stop and start taking clients from the kernel's backlog. No effect when not listening.
+  /// Stop and start taking clients from the kernel's backlog. No effect when not listening: a server that begins to
+  /// listen isn't paused. Handshakes in progress go on.
   void pause_accepting();
   void resume_accepting();
 
-  /// Takes over a connected socket as if it had been accepted here. `already_read` is what was read from it before (a
-  /// PROXY header looked for, a protocol guessed): its bytes come before those of the socket. Copied; at most 64 KiB,
-  /// more is refused by accept_error (asio::error::message_size).
+  /// Takes over a connected socket as if it had been accepted here; the server needn't listen. `already_read` is what
+  /// was read from it before (a PROXY header looked for, a protocol guessed): its bytes come before those of the
+  /// socket. Copied; at most 64 KiB. What is refused is closed, and accept_error tells: asio::error::message_size for
+  /// more than that, invalid_argument without a configuration, operation_aborted after close() and during or after a
+  /// drain (until it listens again).
   void adopt(boost::asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read = {});
 
   /// Stops listening, aborts the handshakes in progress and the connections that nobody has taken; waiting
-  /// async_accepts complete with asio::error::operation_aborted. Nothing is queued afterwards. Connections handed out
-  /// are not touched. listen() may follow.
+  /// async_accepts complete with asio::error::operation_aborted. Nothing is queued afterwards, adopt() is refused.
+  /// Connections handed out are not touched. listen() may follow.
   void close();
 
   /// Stops listening and completes when no connection of this server is left: the handshakes in progress may complete
@@ -144,13 +150,15 @@ class ssl_server {
   }
 
   /// For programs that don't run an event loop: runs the server's own until a connection is pending, for at most
-  /// `timeout` (negative: for ever). True if there is one. False after the time (`timed_out`, server_error() is
-  /// asio::error::timed_out), if the server isn't listening, or if the executor isn't an io_context's
-  /// (asio::error::operation_not_supported). Not from inside a handler. Handlers of other things on the same io_context
-  /// run meanwhile.
+  /// `timeout` (negative: for ever; 0: some of what is ready, so several calls make a connection). True if there is
+  /// one. False after the time (`timed_out`, server_error() is asio::error::timed_out), if the server isn't listening
+  /// (any more), if a handler stops the io_context (asio::error::operation_aborted), or if the executor isn't an
+  /// io_context's own or is being run already: not from inside a handler (asio::error::operation_not_supported).
+  /// Handlers of other things on the same io_context run meanwhile; what they throw comes out of here.
   bool wait_for_new_connection(std::chrono::milliseconds timeout = {}, bool* timed_out = nullptr);
 
-  /// Why the last listen(), accept or wait failed, and the same in a sentence; no success resets it.
+  /// Why the last listen(), accept, adopt() or wait failed, and the same in a sentence ("127.0.0.1:443: Permission
+  /// denied"); no success resets it. A call refused because the server listens already doesn't count.
   error_code server_error() const noexcept;
   const std::string& error_string() const noexcept;
 

@@ -5,6 +5,7 @@
 
 #include "address.hpp"
 #include "loop.hpp"
+#include "scope_exit.hpp"
 #include "server_state.hpp"
 
 #include <netinet/in.h>
@@ -52,6 +53,17 @@ std::uint64_t next_id() {
 error_code last_error() { return {errno, boost::system::system_category()}; }
 
 bool is_would_block(const error_code& ec) { return ec == asio::error::would_block || ec == asio::error::try_again; }
+
+detected_by who_detects(handshake_error reason) noexcept {
+  switch (reason) {
+    case handshake_error::closed_by_client:
+    case handshake_error::reset_by_client:
+    case handshake_error::alert_from_client:
+      return detected_by::client;
+    default:
+      return detected_by::server;
+  }
+}
 
 asio::generic::stream_protocol::endpoint name_of(int descriptor) {
   asio::generic::stream_protocol::endpoint name;
@@ -211,6 +223,8 @@ void connection::after_flush() {
 
 void connection::close_descriptor() {
   if (state_ == state::closed) return;
+  const auto self = std::exchange(self_while_deferred_, nullptr);  // may be the last
+  stop_waiting_for_decision();
   state_ = state::closed;
   take_back();
   error_code ignored;
@@ -225,23 +239,29 @@ void connection::close_descriptor() {
 void connection::handshake_turn() {
   in_turn_queue_ = false;
   server_->wait_for_clients();  // one handshake less is waiting for its turn
-  if (state_ != state::handshaking) return;
+  if (state_ != state::handshaking || deferred_) return;
 
   io_window window = open_window();
-  const error_code received = receive(window, handshake_receive_size);
+  // After a question the session goes on with what it has: the client's end may lie behind it.
+  error_code received = asio::error::would_block;
+  if (session_.question() == handshake_question::none) received = receive(window, handshake_receive_size);
   if (received && !is_would_block(received)) {
     if (received == asio::error::eof)
       return fail_handshake(handshake_error::closed_by_client, "the client closed the connection during the handshake");
     return fail_handshake(handshake_error::reset_by_client, received.message());
   }
-  const step result = session_.handshake(window);
+  step result = session_.handshake(window);
   close_window(window);
+  while (result.what == progress::want_answer) {
+    emit_events();
+    if (state_ == state::handshaking) ask();
+    if (state_ != state::handshaking || deferred_) return;
+    window = open_window();
+    result = session_.handshake(window);
+    close_window(window);
+  }
 
-  const auto events = session_.events();
-  const bool alert_is_out =
-      all_is_sent() && !send_error_ && std::any_of(events.begin(), events.end(), [](const session_event& event) {
-        return event.what == session_event::kind::alert_sent;
-      });
+  const bool alert_is_out = sent_an_alert();
   emit_events();
   if (state_ != state::handshaking) return;  // a slot has ended it
 
@@ -262,6 +282,14 @@ void connection::handshake_turn() {
   }
 }
 
+/// True if the latest step has put an alert on the wire.
+bool connection::sent_an_alert() const noexcept {
+  const auto events = session_.events();
+  return all_is_sent() && !send_error_ && std::any_of(events.begin(), events.end(), [](const session_event& event) {
+           return event.what == session_event::kind::alert_sent;
+         });
+}
+
 void connection::emit_events() {
   for (std::size_t i = 0; i < session_.events().size() && state_ == state::handshaking; ++i) {
     const session_event event = session_.events()[i];
@@ -274,14 +302,113 @@ void connection::emit_events() {
         break;
       case session_event::kind::alert_sent:
         // Reported only if it really went out.
-        if (all_is_sent() && !send_error_)
-          server_->emit(*this, server_->alert_sent, event.level, event.type, description(event.type));
+        if (!all_is_sent() || send_error_) break;
+        last_alert_ = {event.level, event.type, true};
+        server_->emit(*this, server_->alert_sent, event.level, event.type, description(event.type));
         break;
       case session_event::kind::alert_received:
+        last_alert_ = {event.level, event.type, false};
         server_->emit(*this, server_->alert_received, event.level, event.type, description(event.type));
         break;
     }
   }
+}
+
+// --- questions ---
+// The session waits on a stack of its own; whoever doesn't answer has refused.
+
+void connection::ask() {
+  asked_ = session_.question();
+  const scope_exit no_longer([this] { asked_ = handshake_question::none; });  // also when a slot throws
+  switch (asked_) {
+    case handshake_question::interrupted_on_error:
+      return ask_about_interruption();
+    case handshake_question::ssl_errors:
+      return ask_about_errors();
+    case handshake_question::pre_shared_key:
+      return ask_for_key();
+    case handshake_question::none:
+      return;
+  }
+}
+
+void connection::ask_about_interruption() {
+  continues_ = false;
+  const ssl_error error = session_.ssl_handshake_errors().back();
+  server_->emit(*this, server_->handshake_interrupted_on_error, error);
+  if (continues_ && !deferred_) session_.continue_interrupted_handshake();
+}
+
+void connection::ask_about_errors() {
+  const auto errors = session_.ssl_handshake_errors();
+  if (!session_.interrupts_on_error()) {
+    for (const ssl_error& error : errors) {
+      if (state_ != state::handshaking) return;
+      server_->emit(*this, server_->peer_verify_error, error);
+    }
+  }
+  if (state_ == state::handshaking) server_->emit(*this, server_->ssl_errors, errors);
+}
+
+void connection::ask_for_key() {
+  ssl_pre_shared_key_authenticator authenticator(session_.pre_shared_key_identity(),
+                                                 session_.pre_shared_key_identity_hint());
+  server_->emit(*this, server_->pre_shared_key_authentication_required, authenticator);
+  if (!deferred_) session_.set_pre_shared_key(authenticator.take_pre_shared_key());
+}
+
+void connection::continue_interrupted_handshake() {
+  if (asked_ == handshake_question::interrupted_on_error) continues_ = true;
+}
+
+/// Null if there is nothing to defer.
+std::shared_ptr<deferred_decision> connection::defer() {
+  if (deferred_) return nullptr;
+  deferred_ = std::make_shared<deferred_decision>(weak_from_this(), executor_);
+  self_while_deferred_ = shared_from_this();
+  return deferred_;
+}
+
+interrupted_handshake connection::defer_interrupted_handshake() {
+  if (asked_ != handshake_question::interrupted_on_error) return {nullptr, id_, {}};
+  return {defer(), id_, session_.ssl_handshake_errors().back()};
+}
+
+deferred_pre_shared_key connection::defer_pre_shared_key() {
+  if (asked_ != handshake_question::pre_shared_key) return {nullptr, id_, {}};
+  return {defer(), id_, session_.pre_shared_key_identity()};
+}
+
+void connection::take_decision(const deferred_decision& from, decision made) {
+  if (deferred_.get() != &from) return;
+  const auto self = std::exchange(self_while_deferred_, nullptr);
+  const bool is_about_key = session_.question() == handshake_question::pre_shared_key;
+  deferred_.reset();
+  if (is_about_key) {
+    session_.set_pre_shared_key(std::move(made.key));
+  } else if (made.goes_on) {
+    session_.continue_interrupted_handshake();
+  } else if (made.alert) {
+    session_.refuse(*made.alert);
+  }
+  on_readable();
+}
+
+void connection::stop_waiting_for_decision() noexcept {
+  if (!deferred_) return;
+  deferred_->close();
+  deferred_.reset();
+}
+
+/// Nobody has decided in time: the client gets its alert. True if it is on the wire.
+bool connection::refuse_and_tell() {
+  session_.refuse();
+  io_window window = open_window();
+  session_.handshake(window);
+  close_window(window);
+  const bool alert_is_out = sent_an_alert();
+  emit_events();
+  return alert_is_out;
 }
 
 void connection::finish_handshake() {
@@ -295,10 +422,12 @@ void connection::finish_handshake() {
 void connection::fail_handshake(error_code code, std::string sentence, bool alert_is_out) {
   if (state_ != state::handshaking) return;
   const auto self = shared_from_this();
+  self_while_deferred_.reset();
+  stop_waiting_for_decision();
   handshake_ended_at_ = deadline::clock::now();
   take_back();
   server_->places().give_back(handshake_place);
-  note_end(code, sentence);
+  note_end(code, sentence + ": " + std::string(explain(static_cast<handshake_error>(code.value())).action));
   if (alert_is_out)
     linger();
   else
@@ -313,6 +442,11 @@ void connection::on_deadline() {
       if (session_.phase() == handshake_phase::before_client_hello)
         return fail_handshake(handshake_error::timeout_before_client_hello,
                               "no whole ClientHello came within the handshake timeout");
+      if (deferred_) {
+        const bool alert_is_out = refuse_and_tell();
+        return fail_handshake(handshake_error::timeout_in_handshake, "nobody decided about the client in time",
+                              alert_is_out);
+      }
       return fail_handshake(handshake_error::timeout_in_handshake,
                             "the handshake wasn't complete within the handshake timeout");
     case state::open:
@@ -597,6 +731,23 @@ asio::ip::tcp::endpoint connection::remote_endpoint() const { return to_tcp(remo
 asio::ip::tcp::endpoint connection::local_endpoint() const { return to_tcp(local_); }
 std::string connection::peer_name() const { return to_text(remote_); }
 std::optional<client_address> connection::address() const noexcept { return share_of(remote_); }
+
+handshake_report connection::report() const {
+  if (error_.category() != handshake_category()) return {};
+  handshake_report report;
+  report.reason = static_cast<handshake_error>(error_.value());
+  report.sentence = error_string_;
+  report.detected_by = who_detects(report.reason);
+  report.alert = last_alert_;
+  report.phase = session_.phase();
+  report.elapsed = handshake_duration();
+  report.peer = peer_name();
+  report.server_name = session_.server_name();
+  report.client_protocols = session_.client_protocols();
+  report.client_offers = session_.client_offers();
+  report.server_offers = session_.server_offers();
+  return report;
+}
 
 std::chrono::steady_clock::duration connection::handshake_duration() const noexcept {
   return handshake_ended_at_.value_or(deadline::clock::now()) - accepted_at_;

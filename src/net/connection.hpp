@@ -5,6 +5,7 @@
 #define SALLYPORT_NET_CONNECTION_HPP
 
 #include "deadlines.hpp"
+#include "deferred_decision.hpp"
 #include "pending_operation.hpp"
 #include "places.hpp"
 
@@ -61,7 +62,19 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   /// read an alert, so it isn't cut off.
   void fail_handshake(error_code code, std::string sentence, bool alert_is_out = false);
 
+  /// The decision that was deferred. Called by `from`, on the executor.
+  void take_decision(const deferred_decision& from, decision made);
+
   /// What ssl_socket does, which see.
+  void ignore_ssl_errors() { session_.ignore_ssl_errors(); }
+  void ignore_ssl_errors(std::span<const ssl_error> expected) { session_.ignore_ssl_errors(expected); }
+  void continue_interrupted_handshake();
+  interrupted_handshake defer_interrupted_handshake();
+  deferred_pre_shared_key defer_pre_shared_key();
+  /// What a socket without a connection has to defer.
+  static interrupted_handshake nothing_interrupted() { return {nullptr, 0, {}}; }
+  static deferred_pre_shared_key nothing_deferred() { return {nullptr, 0, {}}; }
+  handshake_report report() const;
   void start_read(boost::asio::mutable_buffer buffer, io_handler handler);
   void start_write(const gathered_buffers& buffers, io_handler handler);
   void start_shutdown_send(shutdown_handler handler);
@@ -119,6 +132,14 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   // --- the handshake ---
   void on_deadline() override;
   void emit_events();
+  bool sent_an_alert() const noexcept;
+  void ask();
+  void ask_about_interruption();
+  void ask_about_errors();
+  void ask_for_key();
+  std::shared_ptr<deferred_decision> defer();
+  void stop_waiting_for_decision() noexcept;
+  bool refuse_and_tell();
   void finish_handshake();
 
   // --- the open connection ---
@@ -162,6 +183,12 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   gathered_buffers write_buffers_;
   std::size_t written_ = 0;  // bytes of write_ that are encrypted and partly unsent
   pending_operation<error_code> shutdown_;
+
+  handshake_question asked_ = handshake_question::none;  // what a slot is just being asked
+  bool continues_ = false;                               // and has answered
+  std::shared_ptr<deferred_decision> deferred_;          // set while the handshake waits for it
+  std::shared_ptr<connection> self_while_deferred_;      // nothing else keeps it alive meanwhile
+  std::optional<handshake_report::alert_on_the_wire> last_alert_;
 
   error_code read_end_;          // why nothing more can be read; every later read completes with it
   bool end_is_waiting_ = false;  // the session has met the end behind the data it brought last

@@ -3,6 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "listener.hpp"
 
+#include "address.hpp"
+
+#include "tls/printable.hpp"
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -16,9 +20,12 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <utility>
 
 namespace sallyport::detail {
 namespace {
+
+namespace asio = boost::asio;
 
 error_code last_error() { return {errno, boost::system::system_category()}; }
 
@@ -32,6 +39,31 @@ std::string path_of(const listener::endpoint& where) {
   const auto* address = reinterpret_cast<const sockaddr_un*>(where.data());
   const std::size_t room = where.size() - offsetof(sockaddr_un, sun_path);
   return {address->sun_path, ::strnlen(address->sun_path, room)};
+}
+
+/// An option of a socket that tells what it is; -1 if it isn't one.
+int kind_of(int descriptor, int option) {
+  int value = -1;
+  socklen_t size = sizeof value;
+  return ::getsockopt(descriptor, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/// Why a descriptor can't be taken over, empty if it can.
+std::string why_not_listening(int descriptor) {
+  if (::fcntl(descriptor, F_GETFD) < 0) return "it isn't open";
+  const int type = kind_of(descriptor, SO_TYPE);
+  if (type < 0) return "it isn't a socket";
+  if (type != SOCK_STREAM) return "it isn't a stream socket";
+  const int family = kind_of(descriptor, SO_DOMAIN);
+  if (family != AF_INET && family != AF_INET6 && family != AF_UNIX) return "it is neither a TCP nor a unix socket";
+  if (kind_of(descriptor, SO_ACCEPTCONN) != 1) return "it doesn't listen";
+  return {};
+}
+
+error_code add_flags(int descriptor, int get, int set, int flags) {
+  const int former = ::fcntl(descriptor, get);
+  if (former < 0 || ::fcntl(descriptor, set, former | flags) < 0) return last_error();
+  return {};
 }
 
 /// A file that a dead process left behind would make bind() fail for ever. It is removed only if it is a socket that
@@ -78,11 +110,39 @@ error_code listener::open(const endpoint& where, const listen_options& options) 
   return {};
 }
 
+result<void> listener::take(int descriptor) {
+  if (std::string reason = why_not_listening(descriptor); !reason.empty())
+    return error{asio::error::invalid_argument, std::move(reason)};
+  error_code ec;
+  // First, as it may fail (another acceptor of this loop has it), and leaves the descriptor as it was if it does.
+  acceptor_.assign({kind_of(descriptor, SO_DOMAIN), 0}, descriptor, ec);
+  if (ec) return error{ec, ec.message()};
+  ec = add_flags(descriptor, F_GETFL, F_SETFL, O_NONBLOCK);
+  if (!ec) ec = add_flags(descriptor, F_GETFD, F_SETFD, FD_CLOEXEC);
+  if (!ec) return {};
+  error_code ignored;
+  acceptor_.release(ignored);
+  return error{ec, ec.message()};
+}
+
 void listener::close() noexcept {
   error_code ignored;
   acceptor_.close(ignored);
   if (!unix_path_.empty()) ::unlink(unix_path_.c_str());
   unix_path_.clear();
+}
+
+int listener::descriptor() const noexcept {
+  // Asio's native_handle() isn't const, and there is nothing in it that changes.
+  return is_open() ? const_cast<acceptor&>(acceptor_).native_handle() : -1;
+}
+
+std::string listener::name_of(const endpoint& where) {
+  if (where.protocol().family() != AF_UNIX) return to_text(where);
+  if (std::string path = path_of(where); !path.empty()) return path;
+  const auto* address = reinterpret_cast<const sockaddr_un*>(where.data());
+  const std::size_t room = where.size() - offsetof(sockaddr_un, sun_path);
+  return room > 1 ? "@" + printable({address->sun_path + 1, room - 1}) : "unix socket without a name";
 }
 
 listener::endpoint listener::local_endpoint() const {

@@ -10,6 +10,7 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 
 #include <string>
+#include <utility>
 
 namespace sallyport::detail {
 
@@ -30,9 +31,16 @@ class listener {
   listener& operator=(const listener&) = delete;
 
   error_code open(const endpoint& where, const listen_options& options);
+  /// Takes over a descriptor that listens already; nothing has happened to it if there is an error. The file of a unix
+  /// socket belongs to whoever made it, and stays.
+  result<void> take(int descriptor);
   void close() noexcept;
   bool is_open() const noexcept { return acceptor_.is_open(); }
+  /// -1 if not open.
+  int descriptor() const noexcept;
   endpoint local_endpoint() const;
+  /// What people call an endpoint: "127.0.0.1:443", "/run/server.socket", "@abstract".
+  static std::string name_of(const endpoint& where);
 
   /// Takes one connection without waiting: error would_block if there is none. The descriptor is non-blocking and
   /// close-on-exec, and the caller's.
@@ -48,7 +56,9 @@ class listener {
   }
 
  private:
-  boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol> acceptor_;
+  using acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
+
+  acceptor acceptor_;
   std::string unix_path_;  // the file to remove on close
 };
 

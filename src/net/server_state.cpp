@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include <boost/asio/error.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -35,6 +37,13 @@ constexpr std::chrono::milliseconds max_back_off{1000};
 // Connections that are over and wait for the peer's end. Whoever makes more of them finds the oldest cut off, so that
 // they can't use up the descriptors.
 constexpr std::size_t max_lingering = 256;
+
+// What may have been read from a socket before adopt(). It has to fit into the loop's window beside what comes next.
+constexpr std::size_t max_already_read = 64 * 1024;
+
+// What wait_for_new_connection() runs of what is ready when its time is over: enough that a caller without any time
+// gets on, and not for ever if some handler always starts the next one.
+constexpr int handlers_after_time = 64;
 
 /// Something has run out: trying again at once would spin.
 bool is_exhaustion(int error) {
@@ -98,12 +107,46 @@ server_state::~server_state() {
 
 error_code server_state::listen(const listener::endpoint& endpoint, const listen_options& options) {
   if (listener_.is_open()) return asio::error::already_open;
-  if (!configuration) return asio::error::invalid_argument;
-  if (const error_code ec = listener_.open(endpoint, options)) return ec;
+  const std::string name = listener::name_of(endpoint);
+  if (!configuration) return note_error(asio::error::invalid_argument, name, "no configuration is set");
+  if (const error_code ec = listener_.open(endpoint, options)) return note_error(ec, name, ec.message());
+  start_listening();
+  return {};
+}
+
+error_code server_state::set_socket_descriptor(int descriptor) {
+  if (listener_.is_open()) return asio::error::already_open;
+  const std::string name = "descriptor " + std::to_string(descriptor);
+  if (!configuration) return note_error(asio::error::invalid_argument, name, "no configuration is set");
+  if (const auto taken = listener_.take(descriptor); taken.has_error())
+    return note_error(taken.error().code, name, taken.error().detail);
+  start_listening();
+  return {};
+}
+
+void server_state::start_listening() {
+  if (drain_) {  // what comes now isn't to be drained
+    drain_timer_.cancel();
+    std::exchange(drain_, {}).complete_later(asio::error::operation_aborted);
+  }
   paused_ = false;
   is_closed_ = false;
   wait_for_clients();
-  return {};
+}
+
+error_code server_state::note_error(error_code ec, const std::string& what, const std::string& reason) noexcept {
+  server_error_ = ec;
+  try {
+    error_string_ = what + ": " + reason;
+  } catch (const std::exception&) {
+    error_string_.clear();  // out of memory: the code has to do
+  }
+  return ec;
+}
+
+void server_state::report_accept_error(error_code ec, const std::string& what, const std::string& reason) {
+  note_error(ec, what, reason);
+  accept_error(ec);
 }
 
 void server_state::pause_accepting() {
@@ -134,6 +177,9 @@ void server_state::wait_for_clients() {
 
 void server_state::on_clients() {
   const scope_exit go_on([this] { wait_for_clients(); });  // also when a slot throws
+  const auto tell = [this](const error_code& ec) {
+    report_accept_error(ec, listener::name_of(listener_.local_endpoint()), ec.message());
+  };
   for (int accepts = 0; accepts < accepts_per_turn && may_accept(); ++accepts) {
     accepted_descriptor accepted;
     const error_code ec = listener_.accept(accepted);
@@ -145,13 +191,12 @@ void server_state::on_clients() {
     } else if (ec == asio::error::interrupted) {
       continue;
     } else if (!is_exhaustion(ec.value())) {
-      accept_error(ec);
+      tell(ec);
     } else if (!listener_.has_client()) {
       return;  // accept() wants a descriptor before it looks whether somebody is there
     } else if (!((ec.value() == EMFILE || ec.value() == ENFILE) && make_room_for_descriptor())) {
       back_off();
-      accept_error(ec);
-      return;
+      return tell(ec);
     }
   }
 }
@@ -185,8 +230,8 @@ void server_state::admit(int descriptor, const listener::endpoint& peer, std::sp
     accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer);
   } catch (const std::exception&) {
     ::close(descriptor);
-    accept_error(asio::error::no_memory);
-    return;
+    const error_code no_memory = asio::error::no_memory;
+    return report_accept_error(no_memory, to_text(peer), no_memory.message());
   }
   const auto address = accepted->address();
   const auto stops = stops_;
@@ -205,14 +250,20 @@ void server_state::admit(int descriptor, const listener::endpoint& peer, std::sp
 
 void server_state::adopt(asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read) {
   const auto self = shared_from_this();  // a slot may destroy the server
+  const auto refuse = [&](error_code ec, const std::string& reason) {
+    error_code ignored;
+    socket.close(ignored);
+    report_accept_error(ec, "adopted connection", reason);
+  };
+  if (!configuration) return refuse(asio::error::invalid_argument, "no configuration is set");
+  if (is_closed_ || drain_) return refuse(asio::error::operation_aborted, "the server is closed");
+  if (already_read.size() > max_already_read)
+    return refuse(asio::error::message_size, std::to_string(already_read.size()) + " bytes were read before, and " +
+                                                 std::to_string(max_already_read) + " are the most that may be");
   error_code ec;
   const auto peer = socket.remote_endpoint(ec);
   const int descriptor = socket.release(ec);
-  if (ec) return accept_error(ec);
-  if (!configuration) {
-    ::close(descriptor);
-    return accept_error(asio::error::invalid_argument);
-  }
+  if (ec) return refuse(ec, ec.message());
   admit(descriptor, peer, already_read);
 }
 
@@ -274,6 +325,44 @@ void server_state::cancel_accept(std::uint64_t number) {
   auto cancelled = std::move(found->operation);
   waiting_.erase(found);
   cancelled.complete_later(asio::error::operation_aborted, ssl_socket());
+}
+
+bool server_state::wait_for_new_connection(std::optional<std::chrono::milliseconds> timeout, bool* timed_out) {
+  using clock = std::chrono::steady_clock;
+  const auto self = shared_from_this();  // a slot may destroy the server
+  if (timed_out != nullptr) *timed_out = false;
+  const std::string name = "waiting for a connection";
+  const auto fail = [&](error_code ec, const std::string& reason) {
+    note_error(ec, name, reason);
+    return false;
+  };
+  const auto* const runs = executor_.target<asio::io_context::executor_type>();
+  if (runs == nullptr) return fail(asio::error::operation_not_supported, "the server's executor isn't an io_context's");
+  if (runs->running_in_this_thread())
+    return fail(asio::error::operation_not_supported, "a handler of the same io_context can't");
+  if (!queue_.empty()) return true;
+  if (!listener_.is_open()) return false;
+
+  auto& context = runs->context();
+  if (context.stopped()) context.restart();  // run() has ended for want of work
+  // A server that has paused is no work for the context, which would then stop at once, and at the end of this one.
+  std::optional work(asio::make_work_guard(context));
+  const scope_exit leave([&] {
+    const bool by_user = context.stopped();
+    work.reset();
+    if (!by_user && context.stopped()) context.restart();
+  });
+  const auto give_up = timeout ? clock::now() + *timeout : clock::time_point::max();
+  for (int late = 0; queue_.empty() && listener_.is_open();) {
+    if (context.stopped()) return fail(asio::error::operation_aborted, "the io_context was stopped");
+    if (clock::now() < give_up) {
+      context.run_one_until(give_up);
+    } else if (late++ == handlers_after_time || context.poll_one() == 0) {
+      if (timed_out != nullptr) *timed_out = true;
+      return fail(asio::error::timed_out, "none came within " + std::to_string(timeout->count()) + " ms");
+    }
+  }
+  return !queue_.empty();
 }
 
 // --- the end ---
@@ -339,7 +428,8 @@ void server_state::start_drain(std::chrono::milliseconds deadline, shutdown_hand
   if (connections_.empty()) return end_drain({});
   drain_timer_.expires_after(deadline);
   drain_timer_.async_wait([self = shared_from_this()](const error_code& ec) {
-    if (!ec && self->drain_) self->force_drain();
+    // Another drain may have begun after this one's time was up.
+    if (!ec && self->drain_ && self->drain_timer_.expiry() <= std::chrono::steady_clock::now()) self->force_drain();
   });
 }
 

@@ -24,6 +24,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 namespace sallyport::detail {
 
@@ -34,6 +35,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
 
   // --- settings, as ssl_server has them ---
   std::optional<context> configuration;
+  ssl_configuration configured;  // what `configuration` was made of
   std::chrono::milliseconds handshake_timeout{5000};
   std::chrono::milliseconds shutdown_timeout{5000};
   std::size_t max_pending_connections = 128;
@@ -52,6 +54,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
 
   // --- for ssl_server ---
   error_code listen(const listener::endpoint& endpoint, const listen_options& options);
+  error_code set_socket_descriptor(int descriptor);
   void pause_accepting();
   void resume_accepting();
   /// Goes on accepting if nothing speaks against it any more.
@@ -61,10 +64,14 @@ class server_state : public std::enable_shared_from_this<server_state> {
   void destroy();
   void start_accept(accept_handler handler);
   void start_drain(std::chrono::milliseconds deadline, shutdown_handler handler);
+  /// Without `timeout`: for ever.
+  bool wait_for_new_connection(std::optional<std::chrono::milliseconds> timeout, bool* timed_out);
   std::shared_ptr<connection> take_pending();
   std::size_t pending() const noexcept { return queue_.size(); }
   std::size_t open_connections() const noexcept { return connections_.size(); }
   const listener& listening() const noexcept { return listener_; }
+  error_code server_error() const noexcept { return server_error_; }
+  const std::string& error_string() const noexcept { return error_string_; }
   sallyport::detail::places& places() noexcept { return places_; }
 
   // --- for connections ---
@@ -76,7 +83,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
   void enqueue(std::shared_ptr<connection> complete);
   /// Calls the slots; if one throws, the connection is aborted and the exception goes on.
   template <class Signal, class... Arguments>
-  void emit(connection& about, Signal& signal, Arguments... arguments) {
+  void emit(connection& about, Signal& signal, Arguments&&... arguments) {
     if (signal.empty()) return;
     try {
       about.lend([&](ssl_socket& socket) { signal(socket, arguments...); });
@@ -96,11 +103,15 @@ class server_state : public std::enable_shared_from_this<server_state> {
   boost::intrusive::list_member_hook<> among_servers;
 
  private:
+  void start_listening();
   bool may_accept() const noexcept;
   void on_clients();
   void admit(int descriptor, const listener::endpoint& peer, std::span<const std::byte> already_read = {});
   bool make_room_for_descriptor();
   void back_off();
+  error_code note_error(error_code ec, const std::string& what, const std::string& reason) noexcept;
+  /// Tells by note_error() and by the signal. Slots are called, so it comes last.
+  void report_accept_error(error_code ec, const std::string& what, const std::string& reason);
   void cancel_accept(std::uint64_t number);
   void stop_listening();
   void stop_waiting_accepts();
@@ -127,6 +138,8 @@ class server_state : public std::enable_shared_from_this<server_state> {
   bool is_closed_ = false;  // close() or a drain has ended it, and listen() hasn't begun it again
   bool backs_off_ = false;
   bool context_is_gone_ = false;
+  error_code server_error_;  // the last one, with its sentence
+  std::string error_string_;
   std::uint64_t stops_ = 0;  // how often listening was ended
 
   sallyport::detail::places places_;

@@ -40,9 +40,13 @@ ssl_server::executor_type ssl_server::get_executor() const noexcept { return sta
 result<void> ssl_server::set_configuration(const ssl_configuration& configuration) {
   auto made = context::make(configuration);
   if (!made) return made.error();
+  ssl_configuration copy = configuration;  // all that can throw comes before anything changes
   state_->configuration = *std::move(made);
+  state_->configured = std::move(copy);
   return {};
 }
+
+const ssl_configuration& ssl_server::configuration() const noexcept { return state_->configured; }
 
 std::span<const std::string> ssl_server::configuration_warnings() const noexcept {
   if (!state_->configuration) return {};
@@ -75,6 +79,8 @@ error_code ssl_server::listen(const boost::asio::generic::stream_protocol::endpo
                               const listen_options& options) {
   return state_->listen(endpoint, options);
 }
+error_code ssl_server::set_socket_descriptor(int descriptor) { return state_->set_socket_descriptor(descriptor); }
+int ssl_server::socket_descriptor() const noexcept { return state_->listening().descriptor(); }
 bool ssl_server::is_listening() const noexcept { return state_->listening().is_open(); }
 boost::asio::ip::tcp::endpoint ssl_server::local_endpoint() const {
   return detail::to_tcp(state_->listening().local_endpoint());
@@ -94,6 +100,14 @@ std::optional<ssl_socket> ssl_server::next_pending_connection() {
   if (!first) return std::nullopt;
   return detail::connection::hand_out(std::move(first));
 }
+
+bool ssl_server::wait_for_new_connection(milliseconds timeout, bool* timed_out) {
+  if (timeout < milliseconds(0)) return state_->wait_for_new_connection(std::nullopt, timed_out);
+  return state_->wait_for_new_connection(std::min(timeout, longest_timeout), timed_out);
+}
+
+error_code ssl_server::server_error() const noexcept { return state_->server_error(); }
+const std::string& ssl_server::error_string() const noexcept { return state_->error_string(); }
 
 std::size_t ssl_server::pending_connections() const noexcept { return state_->pending(); }
 std::size_t ssl_server::handshakes_in_progress() const noexcept { return state_->places().size(); }

@@ -81,6 +81,43 @@ const std::string& ssl_socket::server_name() const noexcept {
 }
 bool ssl_socket::session_resumed() const noexcept { return connection_ && connection_->tls().resumed(); }
 
+std::optional<certificate> ssl_socket::peer_certificate() const {
+  const auto& chain = peer_certificate_chain();
+  return chain.empty() ? std::nullopt : std::optional(chain.front());
+}
+const std::vector<certificate>& ssl_socket::peer_certificate_chain() const noexcept {
+  static const std::vector<certificate> none;
+  return connection_ ? connection_->tls().peer_certificate_chain() : none;
+}
+std::optional<certificate> ssl_socket::local_certificate() const {
+  return connection_ ? connection_->tls().local_certificate() : std::nullopt;
+}
+const std::string& ssl_socket::pre_shared_key_identity() const noexcept {
+  return connection_ ? connection_->tls().pre_shared_key_identity() : no_text;
+}
+std::span<const ssl_error> ssl_socket::ssl_handshake_errors() const noexcept {
+  return connection_ ? connection_->tls().ssl_handshake_errors() : std::span<const ssl_error>();
+}
+
+void ssl_socket::ignore_ssl_errors() {
+  if (connection_) connection_->ignore_ssl_errors();
+}
+void ssl_socket::ignore_ssl_errors(std::span<const ssl_error> expected) {
+  if (connection_) connection_->ignore_ssl_errors(expected);
+}
+void ssl_socket::continue_interrupted_handshake() {
+  if (connection_) connection_->continue_interrupted_handshake();
+}
+interrupted_handshake ssl_socket::defer_interrupted_handshake() {
+  if (!connection_) return detail::connection::nothing_interrupted();
+  return connection_->defer_interrupted_handshake();
+}
+deferred_pre_shared_key ssl_socket::defer_pre_shared_key() {
+  if (!connection_) return detail::connection::nothing_deferred();
+  return connection_->defer_pre_shared_key();
+}
+handshake_report ssl_socket::report() const { return connection_ ? connection_->report() : handshake_report(); }
+
 error_code ssl_socket::error() const noexcept { return connection_ ? connection_->error() : error_code(); }
 const std::string& ssl_socket::error_string() const noexcept {
   return connection_ ? connection_->error_string() : no_text;

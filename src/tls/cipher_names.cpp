@@ -53,7 +53,12 @@ bool is_tls13_suite(SSL_CTX* scratch, const std::string& name) {
 }
 
 // True if there is a cipher for TLS 1.2 that a server at security level 2 can use.
-bool leaves_a_usable_cipher(SSL_CTX* scratch, const std::string& list) {
+bool leaves_a_usable_cipher(SSL_CTX* scratch, const std::string& list, bool pre_shared_keys) {
+  if (pre_shared_keys) {
+    // Without one OpenSSL takes all that need a key for unusable. It is never called.
+    SSL_CTX_set_psk_client_callback(scratch,
+                                    [](SSL*, const char*, char*, unsigned, unsigned char*, unsigned) { return 0U; });
+  }
   SSL_CTX_set_security_level(scratch, 2);
   SSL_CTX_set_min_proto_version(scratch, TLS1_2_VERSION);
   SSL_CTX_set_max_proto_version(scratch, TLS1_2_VERSION);
@@ -66,7 +71,7 @@ bool leaves_a_usable_cipher(SSL_CTX* scratch, const std::string& list) {
   return any;
 }
 
-std::string find_problem_of_ciphers(const std::string& list) {
+std::string find_problem_of_ciphers(const std::string& list, bool pre_shared_keys) {
   const ssl_ctx_ptr scratch = new_scratch_context();
   if (!scratch) return "OpenSSL is out of memory";
   for (const std::string& word : split(list, ":,; ")) {
@@ -86,7 +91,7 @@ std::string find_problem_of_ciphers(const std::string& list) {
       return quoted(word) + " is unknown to OpenSSL, or stands for no cipher that it has";
     }
   }
-  if (!leaves_a_usable_cipher(scratch.get(), list)) {
+  if (!leaves_a_usable_cipher(scratch.get(), list, pre_shared_keys)) {
     return quoted(list) + " leaves no cipher for TLS 1.2 that is strong enough (security level 2)";
   }
   return {};
@@ -119,8 +124,8 @@ std::string find_problem_of_groups(const std::string& list) {
 
 }  // namespace
 
-std::string problem_of_ciphers(const std::string& list) {
-  std::string problem = find_problem_of_ciphers(list);
+std::string problem_of_ciphers(const std::string& list, bool pre_shared_keys) {
+  std::string problem = find_problem_of_ciphers(list, pre_shared_keys);
   ERR_clear_error();
   return problem;
 }

@@ -11,8 +11,9 @@
 
 namespace sallyport::detail {
 
-/// Each returns a sentence about the first name that can't be used, or "" if all can.
-std::string problem_of_ciphers(const std::string& list);
+/// Each returns a sentence about the first name that can't be used, or "" if all can. Ciphers that need a pre-shared
+/// key count only where there are some.
+std::string problem_of_ciphers(const std::string& list, bool pre_shared_keys);
 std::string problem_of_ciphersuites(const std::string& list);
 std::string problem_of_groups(const std::string& list);
 

@@ -31,6 +31,10 @@ constexpr const char* intermediate_ciphers =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
     "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
+// Before the others: whoever offers these has a key. DHE is here for the clients that know no ECDHE with it.
+constexpr const char* pre_shared_key_ciphers =
+    "ECDHE-PSK-CHACHA20-POLY1305:"
+    "DHE-PSK-AES128-GCM-SHA256:DHE-PSK-AES256-GCM-SHA384:DHE-PSK-CHACHA20-POLY1305:";
 constexpr const char* profile_ciphersuites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* profile_groups = "X25519:P-256:P-384";
@@ -43,6 +47,9 @@ constexpr const char* signature_algorithms =
 
 // A list of CA names longer than one record would be a burden on every handshake, and past 64 KiB break it.
 constexpr int longest_ca_names = 16 * 1024;
+
+// RFC 4279 section 5.3 lets every client take that much.
+constexpr std::size_t longest_identity_hint = 128;
 
 error internal(const std::string& what) {
   const std::string reason = detail::take_openssl_error();
@@ -60,7 +67,8 @@ std::optional<error> check_ciphers(const ssl_configuration& configuration) {
       return refuse(configuration_error::bad_ciphers, "ciphers",
                     "the modern profile has no TLS 1.2, which these are for; use ciphersuites");
     }
-    if (const std::string problem = detail::problem_of_ciphers(configuration.ciphers); !problem.empty()) {
+    const std::string problem = detail::problem_of_ciphers(configuration.ciphers, configuration.pre_shared_keys);
+    if (!problem.empty()) {
       return refuse(configuration_error::bad_ciphers, "ciphers", problem);
     }
   }
@@ -95,8 +103,26 @@ std::optional<error> check_application_protocols(const std::vector<std::string>&
   return std::nullopt;
 }
 
+std::optional<error> check_identity_hint(const ssl_configuration& configuration) {
+  const std::string& hint = configuration.pre_shared_key_identity_hint;
+  const std::string setting = "pre_shared_key_identity_hint: ";
+  if (hint.empty()) return std::nullopt;
+  if (!configuration.pre_shared_keys) {
+    return error{configuration_error::invalid_value, setting + "is of no use without pre_shared_keys"};
+  }
+  if (hint.size() > longest_identity_hint) {
+    return error{configuration_error::invalid_value, setting + "has " + std::to_string(hint.size()) +
+                                                         " bytes, and at most " +
+                                                         std::to_string(longest_identity_hint) + " are allowed"};
+  }
+  if (hint.find('\0') != std::string::npos) {
+    return error{configuration_error::invalid_value, setting + "contains a NUL byte"};
+  }
+  return std::nullopt;
+}
+
 std::optional<error> check(const ssl_configuration& configuration) {
-  if (configuration.identities.empty()) {
+  if (configuration.identities.empty() && !configuration.pre_shared_keys) {
     return error{configuration_error::no_identity,
                  "identities: there is none, and a TLS server needs a certificate and its private key"};
   }
@@ -106,6 +132,12 @@ std::optional<error> check(const ssl_configuration& configuration) {
     return error{configuration_error::no_trust_anchor,
                  "ca_certificates: none are given, so that no client certificate could be verified"};
   }
+  if (configuration.verify_mode == peer_verify_mode::none && configuration.handshake_must_interrupt_on_error) {
+    return error{
+        configuration_error::invalid_value,
+        "handshake_must_interrupt_on_error: with verify_mode none there is no certificate that could be wrong"};
+  }
+  if (auto refusal = check_identity_hint(configuration)) return refusal;
   // OpenSSL would take a negative depth for "no limit".
   if (configuration.verify_depth < 0) {
     return error{configuration_error::invalid_value,
@@ -153,12 +185,6 @@ int select_identity(SSL* ssl, void* arg) noexcept try {
   return 0;  // out of memory: the handshake ends with internal_error
 }
 
-int accept_any_certificate(int, X509_STORE_CTX*) noexcept {
-  // What verification has put on the error queue is overruled here, and would else end the handshake at its next pause.
-  ERR_clear_error();
-  return 1;
-}
-
 // ---- the SSL_CTX ----
 
 bool set_protocol(SSL_CTX* ctx, const ssl_configuration& configuration) {
@@ -174,9 +200,12 @@ bool set_protocol(SSL_CTX* ctx, const ssl_configuration& configuration) {
   // the identity's own is sent as it is.
   SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                             SSL_MODE_NO_AUTO_CHAIN);
+  const std::string ciphers =
+      (configuration.pre_shared_keys ? pre_shared_key_ciphers : "") + std::string(intermediate_ciphers);
+  if (configuration.pre_shared_keys && SSL_CTX_set_dh_auto(ctx, 1) != 1) return false;
   return SSL_CTX_set_min_proto_version(ctx, modern ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
          SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(ctx, or_profile(configuration.ciphers, intermediate_ciphers)) == 1 &&
+         SSL_CTX_set_cipher_list(ctx, or_profile(configuration.ciphers, ciphers.c_str())) == 1 &&
          SSL_CTX_set_ciphersuites(ctx, or_profile(configuration.ciphersuites, profile_ciphersuites)) == 1 &&
          SSL_CTX_set1_groups_list(ctx, or_profile(configuration.groups, profile_groups)) == 1 &&
          SSL_CTX_set1_sigalgs_list(ctx, signature_algorithms) == 1 &&
@@ -201,6 +230,7 @@ bool set_session_id_context(SSL_CTX* ctx, const ssl_configuration& configuration
   };
   add_number(static_cast<std::size_t>(configuration.verify_mode));
   add_number(static_cast<std::size_t>(configuration.verify_depth));
+  add_number(configuration.pre_shared_keys ? 1 : 0);
   add_number(configuration.identities.size());
   for (const identity& each : configuration.identities) add_certificate(each.data().certificate.get());
   if (configuration.ca_certificates) {
@@ -216,8 +246,9 @@ bool set_session_id_context(SSL_CTX* ctx, const ssl_configuration& configuration
 bool set_resumption(SSL_CTX* ctx, const ssl_configuration& configuration) {
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   // A resumed session skips the verification of the client's certificate: one that expired or was revoked since
-  // would still get in. Until resumption judges it anew, clients with certificates make a full handshake each time.
-  if (configuration.verify_mode != peer_verify_mode::none) {
+  // would still get in, and so would one whose pre-shared key was withdrawn. Until resumption judges them anew, clients
+  // that are authenticated make a full handshake each time.
+  if (configuration.verify_mode != peer_verify_mode::none || configuration.pre_shared_keys) {
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     return SSL_CTX_set_num_tickets(ctx, 0) == 1 && set_session_id_context(ctx, configuration);
   }
@@ -241,22 +272,29 @@ bool set_client_ca_names(SSL_CTX* ctx, const detail::trust_store_data& trust) {
   return true;
 }
 
+bool set_pre_shared_keys(SSL_CTX* ctx, const ssl_configuration& configuration) {
+  if (!configuration.pre_shared_keys) return true;
+  detail::install_pre_shared_key_callbacks(ctx);
+  const std::string& hint = configuration.pre_shared_key_identity_hint;
+  return hint.empty() || SSL_CTX_use_psk_identity_hint(ctx, hint.c_str()) == 1;
+}
+
 bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
   switch (configuration.verify_mode) {
     case peer_verify_mode::none:
       SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
       return true;
     case peer_verify_mode::query:
-      SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any_certificate);
+      SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
       break;
     case peer_verify_mode::verify:
-      // No callback: OpenSSL's own verdict counts.
       SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
       break;
     default:
       // A number that isn't an enumerator must not end up as a mode that lets everybody in.
       return false;
   }
+  detail::install_verification_callbacks(ctx);
   SSL_CTX_set_verify_depth(ctx, configuration.verify_depth);
   if (SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) != 1) return false;
   if (!configuration.ca_certificates) return true;
@@ -270,6 +308,7 @@ std::optional<error> set_identities(SSL_CTX* ctx, const std::vector<identity>& i
     const std::string reason = detail::take_openssl_error();
     return error{configuration_error::bad_certificate, data.name + ": OpenSSL refuses it (" + reason + ")"};
   };
+  if (identities.empty()) return std::nullopt;  // pre-shared keys alone
   const detail::identity_data& first = identities.front().data();
   if (SSL_CTX_use_cert_and_key(ctx, first.certificate.get(), first.key.get(), first.issuers.get(), 1) != 1) {
     return refuse(first);
@@ -309,11 +348,18 @@ result<context> context::make(const ssl_configuration& configuration) {
   SSL_CTX* ctx = data->ssl_ctx.get();
   if (!ctx) return internal("SSL_CTX_new");
   if (!set_protocol(ctx, configuration)) return internal("ciphers, ciphersuites or groups");
+  data->groups = configuration.groups.empty() ? profile_groups : configuration.groups;
   if (!set_resumption(ctx, configuration)) return internal("session tickets");
   if (!set_verification(ctx, configuration)) return internal("verify_mode and ca_certificates");
+  if (!set_pre_shared_keys(ctx, configuration)) return internal("pre_shared_keys");
 
   if (auto refusal = set_identities(ctx, configuration.identities)) return *std::move(refusal);
   data->identities = configuration.identities;
+  data->verify_mode = configuration.verify_mode;
+  data->missing_certificate_is_fatal = configuration.missing_certificate_is_fatal;
+  data->interrupts_on_error = configuration.handshake_must_interrupt_on_error;
+  data->pre_shared_keys = configuration.pre_shared_keys;
+  data->pre_shared_key_identity_hint = configuration.pre_shared_key_identity_hint;
   SSL_CTX_set_tlsext_servername_callback(ctx, accept_server_name);
   if (data->identities.size() > 1) SSL_CTX_set_cert_cb(ctx, select_identity, data.get());
   set_application_protocols(*data, configuration.alpn_protocols);

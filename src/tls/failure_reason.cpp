@@ -55,7 +55,8 @@ bool offers(const STACK_OF(SSL_CIPHER) * ciphers, const SSL_CIPHER* wanted) {
 handshake_error why_no_shared_cipher(SSL* ssl) {
   if (SSL_version(ssl) != TLS1_2_VERSION) return handshake_error::no_common_cipher;
   const EVP_PKEY* key = SSL_get_privatekey(ssl);
-  const int our_authentication = key != nullptr && EVP_PKEY_is_a(key, "RSA") == 1 ? NID_auth_rsa : NID_auth_ecdsa;
+  if (key == nullptr) return handshake_error::no_common_cipher;  // pre-shared keys alone
+  const int our_authentication = EVP_PKEY_is_a(key, "RSA") == 1 ? NID_auth_rsa : NID_auth_ecdsa;
   const STACK_OF(SSL_CIPHER)* ours = SSL_get_ciphers(ssl);
   const STACK_OF(SSL_CIPHER)* theirs = SSL_get_client_ciphers(ssl);
   for (int i = 0; i < sk_SSL_CIPHER_num(ours); ++i) {
@@ -65,6 +66,12 @@ handshake_error why_no_shared_cipher(SSL* ssl) {
                                               : handshake_error::no_common_signature_algorithm;
   }
   return handshake_error::no_common_cipher;
+}
+
+// With a wrong key in TLS 1.2 the first thing that doesn't decrypt is Finished.
+bool uses_pre_shared_key(SSL* ssl) {
+  const SSL_CIPHER* cipher = SSL_get_pending_cipher(ssl);
+  return cipher != nullptr && SSL_CIPHER_get_auth_nid(cipher) == NID_auth_psk;
 }
 
 // Reasons of the SSL library. What isn't listed is a message or record that breaks the protocol.
@@ -93,6 +100,12 @@ handshake_error ssl_reason(int reason, SSL* ssl) {
       return handshake_error::no_common_application_protocol;
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
       return handshake_error::no_client_certificate;
+    case SSL_R_BINDER_DOES_NOT_VERIFY:
+    case SSL_R_PSK_IDENTITY_NOT_FOUND:
+      return handshake_error::bad_pre_shared_key;
+    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+    case SSL_R_DIGEST_CHECK_FAILED:
+      return uses_pre_shared_key(ssl) ? handshake_error::bad_pre_shared_key : handshake_error::protocol_violation;
     case SSL_R_CALLBACK_FAILED:
     case SSL_R_CERT_CB_ERROR:
     case ERR_R_INTERNAL_ERROR:
@@ -126,6 +139,11 @@ failure handshake_failure(SSL* ssl) {
     return {ours ? handshake_error::internal : handshake_error::protocol_violation, words};
   }
   return {ssl_reason(ERR_GET_REASON(code), ssl), words};
+}
+
+handshake_error reason_of(const ssl_error& error) noexcept {
+  if (error.code == ssl_error_code::no_peer_certificate) return handshake_error::no_client_certificate;
+  return certificate_reason(error.x509_error);
 }
 
 failure stream_failure() {

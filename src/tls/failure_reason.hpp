@@ -7,6 +7,7 @@
 #include "openssl.hpp"
 
 #include <sallyport/error.hpp>
+#include <sallyport/ssl_error.hpp>
 
 #include <string>
 
@@ -20,6 +21,9 @@ struct failure {
 
 /// For a handshake that SSL_do_handshake has given up. Empties this thread's error queue.
 failure handshake_failure(SSL* ssl);
+
+/// For a client that was refused because of this.
+handshake_error reason_of(const ssl_error& error) noexcept;
 
 /// For a complete connection on which SSL_read, SSL_write or SSL_shutdown has failed. Empties the error queue.
 failure stream_failure();

@@ -3,12 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/session.hpp>
 
-#include "context_data.hpp"
-#include "failure_reason.hpp"
+#include "certificate_data.hpp"
+#include "client_verification.hpp"
 #include "first_record.hpp"
-#include "openssl.hpp"
+#include "pre_shared_key_callbacks.hpp"
+#include "printable.hpp"
 #include "session_callbacks.hpp"
-#include "window_bio.hpp"
+#include "session_impl.hpp"
 
 #include <algorithm>
 #include <array>
@@ -30,37 +31,22 @@ constexpr std::size_t max_record_overhead = 512;
 
 }  // namespace
 
-struct detail::session_impl {
-  explicit session_impl(const context& configuration) : settings(configuration) {}
-
-  bool start();
-  step fail(detail::failure failure);
-  step result_of(int openssl_result, bool in_handshake);
-  void remember(session_event event) noexcept;
-  void count_message_without_data() noexcept;
-
-  // OpenSSL's callbacks only note what happened: user code never runs inside OpenSSL's frames.
-  static void on_message(int sent, int version, int content_type, const void* data, std::size_t size, SSL* ssl,
-                         void* self) noexcept;
-  static int on_client_hello(SSL* ssl, int* alert, void*) noexcept;
-
-  context settings;  // what the SSL's callbacks point to
-  detail::window_bio bio;
-  detail::ssl_ptr ssl;  // made when the first bytes turn out to be TLS
-  handshake_phase phase = handshake_phase::before_client_hello;
-  unsigned messages_without_data = 0;
-  bool close_notify_sent = false;
-  bool failed = false;
-  error_code error;
-  std::string error_detail;
-  std::string server_name;
-
-  // A step makes a handful of events at most; what a flood of warning alerts would add beyond is dropped.
-  std::array<session_event, 16> events{};
-  std::size_t event_count = 0;
-};
-
 namespace {
+
+using detail::failure;
+
+/// Why the handshake failed: as the client's authentication has it, or else as OpenSSL has it.
+failure why_handshake_failed(const detail::session_impl& session) {
+  failure why = detail::handshake_failure(session.ssl.get());
+  const detail::client_authentication* client = session.client.get();
+  if (client == nullptr || why.code == handshake_error::alert_from_client) return why;
+  if (client->verdict) return {detail::reason_of(*client->verdict), client->verdict->error_string()};
+  if (why.code == handshake_error::bad_pre_shared_key) {
+    why.detail = (client->knows_identity ? "wrong pre-shared key for the identity \"" : "unknown identity \"") +
+                 detail::printable(client->identity) + '"';
+  }
+  return why;
+}
 
 /// Where an SSL finds its session_impl again.
 int session_index() {
@@ -97,7 +83,34 @@ std::string_view host_name(std::span<const unsigned char> extension) noexcept {
   return {reinterpret_cast<const char*>(extension.data()) + header, size};
 }
 
+/// True if a Certificate message has no certificate in it. TLS 1.3 puts a context before the list (RFC 8446 section
+/// 4.4.2), which is empty during the handshake.
+bool is_empty_certificate(int version, std::span<const unsigned char> message) noexcept {
+  constexpr std::size_t header = 4, length = 3;
+  const std::size_t context = version == TLS1_3_VERSION ? 1 : 0;
+  return message.size() == header + context + length &&
+         std::all_of(message.begin() + header, message.end(), [](unsigned char byte) { return byte == 0; });
+}
+
 }  // namespace
+
+detail::session_impl::session_impl(const context& configuration) : settings(configuration) {
+  if (settings.data().authenticates_clients()) client = std::make_unique<client_authentication>();
+}
+
+detail::session_impl::~session_impl() {
+  if (!client || !client->call.is_suspended()) return;
+  // OpenSSL's frames are on the other stack. Refused, they return; what they write goes nowhere.
+  std::array<std::byte, 512> nowhere;
+  io_window window{{}, nowhere, 0};
+  const step_scope scope(bio, window);
+  client->refused = true;
+  client->call.resume();
+}
+
+detail::session_impl* detail::session_impl::of(const SSL* ssl) noexcept {
+  return static_cast<session_impl*>(SSL_get_ex_data(ssl, session_index()));
+}
 
 bool detail::session_impl::start() {
   ssl.reset(SSL_new(settings.data().ssl_ctx.get()));
@@ -117,6 +130,7 @@ step detail::session_impl::fail(detail::failure failure) {
   failed = true;
   error = failure.code;
   error_detail = std::move(failure.detail);
+  if (client) client->key = {};
   return {progress::failed};
 }
 
@@ -134,7 +148,38 @@ step detail::session_impl::result_of(int openssl_result, bool in_handshake) {
       break;
   }
   if (bio.cut_off) return fail({stream_error::message_flood, "too many KeyUpdates or renegotiations without data"});
-  return fail(in_handshake ? detail::handshake_failure(ssl.get()) : detail::stream_failure());
+  return fail(in_handshake ? why_handshake_failed(*this) : detail::stream_failure());
+}
+
+/// SSL_do_handshake, on a stack of its own where it may have to stop and ask.
+step detail::session_impl::do_handshake() {
+  int done = 0;
+  if (!client) {
+    done = SSL_do_handshake(ssl.get());
+  } else {
+    const auto call = [](void* handle) { return SSL_do_handshake(static_cast<SSL*>(handle)); };
+    if (client->call.is_suspended()) {
+      client->call.resume();
+    } else if (!client->call.start(call, ssl.get())) {
+      return fail({handshake_error::internal, "out of memory for a handshake that can be interrupted"});
+    }
+    if (client->call.is_suspended()) return {progress::want_answer};
+    done = client->call.value();
+  }
+  if (done != 1) return result_of(done, true);
+  finish();
+  return {progress::done};
+}
+
+void detail::session_impl::finish() {
+  phase = handshake_phase::complete;
+  offer.forget();
+  if (!client) return;
+  client->key = {};
+  // A key that was offered in TLS 1.3 need not have been used.
+  const bool used =
+      client->uses_key && (SSL_version(ssl.get()) != TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 1);
+  if (!used) client->identity.clear();
 }
 
 void detail::session_impl::remember(session_event event) noexcept {
@@ -145,8 +190,8 @@ void detail::session_impl::count_message_without_data() noexcept {
   if (++messages_without_data > max_messages_without_data) bio.cut_off = true;
 }
 
-void detail::session_impl::on_message(int sent, int, int content_type, const void* data, std::size_t size, SSL*,
-                                      void* self) noexcept {
+void detail::session_impl::on_message(int sent, int version, int content_type, const void* data, std::size_t size,
+                                      SSL* ssl, void* self) noexcept {
   auto& session = *static_cast<session_impl*>(self);
   const auto* bytes = static_cast<const unsigned char*>(data);
   if (content_type == SSL3_RT_ALERT && size == 2) {
@@ -160,21 +205,30 @@ void detail::session_impl::on_message(int sent, int, int content_type, const voi
       session.remember({session_event::kind::client_hello});
     }
     if (bytes[0] == SSL3_MT_KEY_UPDATE) session.count_message_without_data();
+    // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now.
+    if (bytes[0] == SSL3_MT_CERTIFICATE && session.client && is_empty_certificate(version, {bytes, size}) &&
+        session.settings.data().verify_mode == peer_verify_mode::verify && accepts_missing_certificate(session)) {
+      SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+    }
   }
 }
 
 int detail::session_impl::on_client_hello(SSL* ssl, int* alert, void*) noexcept {
   // Read here and not with SSL_get_servername: this comes before anything can fail for lack of a common version.
-  auto* self = static_cast<session_impl*>(SSL_get_ex_data(ssl, session_index()));
+  session_impl* const self = of(ssl);
   if (self == nullptr) return SSL_CLIENT_HELLO_SUCCESS;  // an SSL that isn't a session's
-  const unsigned char* extension = nullptr;
-  std::size_t size = 0;
-  if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &extension, &size) == 1) try {
+  *alert = SSL_AD_INTERNAL_ERROR;
+  try {
+    const unsigned char* extension = nullptr;
+    std::size_t size = 0;
+    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &extension, &size) == 1) {
       self->server_name = host_name({extension, size});
-    } catch (const std::bad_alloc&) {
-      *alert = SSL_AD_INTERNAL_ERROR;
-      return SSL_CLIENT_HELLO_ERROR;
     }
+    self->offer.remember(ssl);
+    if (self->settings.data().pre_shared_keys && !ask_for_offered_keys(*self, *alert)) return SSL_CLIENT_HELLO_ERROR;
+  } catch (const std::bad_alloc&) {
+    return SSL_CLIENT_HELLO_ERROR;
+  }
   return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -214,10 +268,7 @@ step session::handshake(io_window& window) {
     self.remember({session_event::kind::started});
   }
 
-  const int done = SSL_do_handshake(self.ssl.get());
-  if (done != 1) return self.result_of(done, true);
-  self.phase = handshake_phase::complete;
-  return {progress::done};
+  return self.do_handshake();
 }
 
 step session::read(io_window& window, std::span<std::byte> plaintext) {
@@ -310,7 +361,87 @@ std::string_view session::application_protocol() const noexcept {
 }
 
 bool session::resumed() const noexcept {
-  return impl_->phase == handshake_phase::complete && SSL_session_reused(impl_->ssl.get()) == 1;
+  // To OpenSSL a pre-shared key of TLS 1.3 is a session, too.
+  return impl_->phase == handshake_phase::complete && SSL_session_reused(impl_->ssl.get()) == 1 &&
+         pre_shared_key_identity().empty();
+}
+
+std::vector<std::string> session::client_protocols() const { return impl_->offer.application_protocols(); }
+
+namespace {
+
+handshake_error reason_of(const detail::session_impl& session) noexcept {
+  return session.error.category() == handshake_category() ? static_cast<handshake_error>(session.error.value())
+                                                          : handshake_error::internal;
+}
+
+}  // namespace
+
+std::string session::client_offers() const { return impl_->offer.describe(reason_of(*impl_)); }
+std::string session::server_offers() const {
+  if (!impl_->ssl) return "";
+  return detail::describe_server_offer(impl_->ssl.get(), impl_->settings.data(), reason_of(*impl_));
+}
+
+// --- questions and answers ---
+
+handshake_question session::question() const noexcept {
+  return impl_->client ? impl_->client->question : handshake_question::none;
+}
+
+void session::continue_interrupted_handshake() noexcept {
+  if (impl_->client) impl_->client->continue_once = true;
+}
+
+void session::ignore_ssl_errors() noexcept {
+  if (impl_->client) impl_->client->ignores_all = true;
+}
+
+void session::ignore_ssl_errors(std::span<const ssl_error> expected) {
+  if (impl_->client) impl_->client->expected.assign(expected.begin(), expected.end());
+}
+
+bool session::ignores_ssl_errors() const noexcept { return impl_->client && impl_->client->ignores_errors(); }
+
+void session::set_pre_shared_key(pre_shared_key key) noexcept {
+  if (impl_->client) impl_->client->key = std::move(key);
+}
+
+void session::refuse() noexcept {
+  if (impl_->client) impl_->client->refused = true;
+}
+
+void session::refuse(certificate_alert alert) noexcept {
+  if (!impl_->client) return;
+  impl_->client->refused = true;
+  impl_->client->alert = alert;
+}
+
+bool session::interrupts_on_error() const noexcept { return impl_->settings.data().interrupts_on_error; }
+const std::string& session::pre_shared_key_identity_hint() const noexcept {
+  return impl_->settings.data().pre_shared_key_identity_hint;
+}
+
+std::span<const ssl_error> session::ssl_handshake_errors() const noexcept {
+  if (!impl_->client) return {};
+  return impl_->client->errors;
+}
+
+const std::string& session::pre_shared_key_identity() const noexcept {
+  static const std::string none;
+  return impl_->client ? impl_->client->identity : none;
+}
+
+const std::vector<certificate>& session::peer_certificate_chain() const noexcept {
+  static const std::vector<certificate> none;
+  return impl_->client ? impl_->client->chain : none;
+}
+
+std::optional<certificate> session::local_certificate() const {
+  if (impl_->phase != handshake_phase::complete || !pre_shared_key_identity().empty()) return std::nullopt;
+  X509* const used = SSL_get_certificate(impl_->ssl.get());
+  if (used == nullptr) return std::nullopt;
+  return detail::certificate_of(used);
 }
 
 std::string_view to_string(handshake_phase phase) noexcept {

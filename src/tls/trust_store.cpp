@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -110,6 +111,57 @@ bool is_hash_name(const std::string& name) {
          std::ranges::all_of(view.substr(9), is_digit);
 }
 
+bool is_certificate_name(const std::string& name) {
+  return name.ends_with(".pem") || name.ends_with(".crt") || name.ends_with(".cer") || is_hash_name(name);
+}
+
+error unreadable_directory(const std::filesystem::path& directory, const std::error_code& why) {
+  std::string reason = "cannot be read: " + why.message();
+  if (why == std::errc::no_such_file_or_directory) reason = "no such directory";
+  if (why == std::errc::not_a_directory) reason = "is not a directory";
+  if (why == std::errc::permission_denied) reason = "permission denied";
+  return {configuration_error::unreadable_file, directory.string() + ": " + reason};
+}
+
+// Each file once: `openssl rehash` makes a link beside each, and sentences name the file rather than the link.
+std::vector<std::filesystem::path> each_once(std::vector<std::filesystem::path> files) {
+  std::ranges::sort(files);
+  std::ranges::stable_partition(files, [](const std::filesystem::path& file) {
+    std::error_code ignored;
+    return !std::filesystem::is_symlink(file, ignored);
+  });
+  std::set<std::filesystem::path> seen;
+  std::vector<std::filesystem::path> once;
+  for (std::filesystem::path& file : files) {
+    std::error_code failure;
+    const std::filesystem::path target = std::filesystem::canonical(file, failure);
+    // A link that leads nowhere is kept: reading it tells so.
+    if (failure || seen.insert(target).second) once.push_back(std::move(file));
+  }
+  std::ranges::sort(once);
+  return once;
+}
+
+// The files of one directory that are to hold certificates.
+result<std::vector<std::filesystem::path>> certificate_files(const std::filesystem::path& directory) {
+  std::vector<std::filesystem::path> files;
+  std::error_code failure;
+  for (std::filesystem::directory_iterator entry{directory, failure}, end; !failure && entry != end;
+       entry.increment(failure)) {
+    std::error_code ignored;
+    const auto type = entry->status(ignored).type();
+    if (!is_certificate_name(entry->path().filename().string())) continue;
+    if (type == std::filesystem::file_type::directory) continue;
+    // A pipe, above all, would be waited for.
+    if (type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found) {
+      return error{configuration_error::unreadable_file, entry->path().string() + ": is not a regular file"};
+    }
+    files.push_back(entry->path());
+  }
+  if (failure) return unreadable_directory(directory, failure);
+  return each_once(std::move(files));
+}
+
 // `directories` is one or several with colons between them.
 std::vector<std::filesystem::path> hashed_files(const std::string& directories) {
   std::vector<std::filesystem::path> files;
@@ -144,6 +196,26 @@ result<trust_store> trust_store::from_pem_file(const std::filesystem::path& file
   if (!parsed) return parsed.error();
   builder store;
   if (!store.add(std::move(*parsed), name)) return out_of_memory(name);
+  return trust_store{store.finish()};
+}
+
+result<trust_store> trust_store::from_directory(const std::filesystem::path& directory) {
+  const auto files = certificate_files(directory);
+  if (!files) return files.error();
+  builder store;
+  for (const std::filesystem::path& file : *files) {
+    const std::string name = file.string();
+    const auto contents = detail::read_file(file, file_limit);
+    if (!contents) return contents.error();
+    auto parsed = detail::certificates_from_pem({.text = contents->text.view(), .name = name, .is_file = true});
+    if (!parsed) return parsed.error();
+    if (!store.add(std::move(*parsed), name)) return out_of_memory(name);
+  }
+  if (store.empty()) {
+    return error{configuration_error::no_certificate,
+                 directory.string() + ": holds no CA certificates (looked for names that end in .pem, .crt or .cer, " +
+                     "and for hashes as `openssl rehash` makes them)"};
+  }
   return trust_store{store.finish()};
 }
 

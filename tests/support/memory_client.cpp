@@ -43,8 +43,42 @@ void trust(SSL_CTX* ctx, const std::string& pem) {
 
 memory_client& memory_client::of(const SSL* ssl) { return *static_cast<memory_client*>(SSL_get_app_data(ssl)); }
 
+unsigned memory_client::give_key(SSL* ssl, const char* hint, char* identity, unsigned identity_size, unsigned char* key,
+                                 unsigned key_size) {
+  memory_client& self = of(ssl);
+  if (hint != nullptr) self.identity_hint_ = hint;
+  const memory_client_options& options = self.options_;
+  // OpenSSL asks this for TLS 1.3, too: there give_session() has what is offered.
+  if (SSL_version(ssl) == TLS1_3_VERSION) return 0;
+  require(options.identity.size() < identity_size && options.key.size() <= key_size, "pre-shared key");
+  options.identity.copy(identity, options.identity.size());
+  identity[options.identity.size()] = '\0';
+  options.key.copy(reinterpret_cast<char*>(key), options.key.size());
+  return static_cast<unsigned>(options.key.size());
+}
+
+int memory_client::give_session(SSL* ssl, const EVP_MD* digest, const unsigned char** identity,
+                                std::size_t* identity_size, SSL_SESSION** session) {
+  const memory_client_options& options = of(ssl).options_;
+  *session = nullptr;
+  // Asked again after a HelloRetryRequest, for the hash that the server has chosen.
+  if (digest != nullptr && (EVP_MD_get_type(digest) == NID_sha384) != options.key_is_sha384) return 1;
+  const std::array<unsigned char, 2> suite{0x13, static_cast<unsigned char>(options.key_is_sha384 ? 0x02 : 0x01)};
+  SSL_SESSION* made = SSL_SESSION_new();
+  require(made != nullptr &&
+              SSL_SESSION_set1_master_key(made, reinterpret_cast<const unsigned char*>(options.key.data()),
+                                          options.key.size()) == 1 &&
+              SSL_SESSION_set_cipher(made, SSL_CIPHER_find(ssl, suite.data())) == 1 &&
+              SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) == 1,
+          "pre-shared key");
+  *session = made;
+  *identity = reinterpret_cast<const unsigned char*>(options.identity.data());
+  *identity_size = options.identity.size();
+  return 1;
+}
+
 memory_client::memory_client(const memory_client_options& options)
-    : ctx_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free), ssl_(nullptr, SSL_free) {
+    : ctx_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free), ssl_(nullptr, SSL_free), options_(options) {
   SSL_CTX* ctx = ctx_.get();
   require(ctx != nullptr, "SSL_CTX_new");
   // So that it can do what servers must refuse: TLS 1.1 needs SHA-1, which level 0 alone allows.
@@ -62,6 +96,10 @@ memory_client::memory_client(const memory_client_options& options)
   }
   if (options.certificate) use_certificate(ctx, *options.certificate);
   if (!options.trusted.empty()) trust(ctx, options.trusted);
+  if (!options.identity.empty()) {
+    SSL_CTX_set_psk_client_callback(ctx, give_key);
+    SSL_CTX_set_psk_use_session_callback(ctx, give_session);
+  }
 
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx, [](SSL* ssl, SSL_SESSION* session) {

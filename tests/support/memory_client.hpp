@@ -31,8 +31,11 @@ struct memory_client_options {
   std::string groups{};
   std::string signature_algorithms{};
   std::optional<credentials> certificate{};
-  std::string trusted{};      ///< the CA certificate by which the server's is judged; empty: it isn't judged
-  ssl_session_ptr resumed{};  ///< a session to resume
+  std::string trusted{};       ///< the CA certificate by which the server's is judged; empty: it isn't judged
+  ssl_session_ptr resumed{};   ///< a session to resume
+  std::string identity{};      ///< of a pre-shared key; empty: none
+  std::string key{};           ///< the key's bytes
+  bool key_is_sha384 = false;  ///< TLS 1.3: the hash it is bound to
 };
 
 class memory_client {
@@ -64,10 +67,16 @@ class memory_client {
   bool resumed() const;
   /// A line of the key log by its label ("CLIENT_TRAFFIC_SECRET_0"): the secret in hexadecimal.
   std::string secret(std::string_view label) const;
+  /// The server's identity hint, TLS 1.2.
+  const std::optional<std::string>& identity_hint() const { return identity_hint_; }
   SSL* native() const { return ssl_.get(); }
 
  private:
   static memory_client& of(const SSL* ssl);
+  static unsigned give_key(SSL* ssl, const char* hint, char* identity, unsigned identity_size, unsigned char* key,
+                           unsigned key_size);
+  static int give_session(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, std::size_t* identity_size,
+                          SSL_SESSION** session);
   void note_failure();
 
   std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> ctx_;
@@ -76,6 +85,8 @@ class memory_client {
   std::vector<std::string> alerts_;
   std::vector<ssl_session_ptr> tickets_;
   std::vector<std::string> key_log_;
+  std::optional<std::string> identity_hint_;
+  memory_client_options options_;
 };
 
 }  // namespace sallyport::test

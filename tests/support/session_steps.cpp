@@ -27,6 +27,8 @@ std::string_view words(progress what) {
       return "want_input";
     case progress::want_output:
       return "want_output";
+    case progress::want_answer:
+      return "want_answer";
     case progress::peer_closed:
       return "peer_closed";
     case progress::failed:
@@ -36,6 +38,20 @@ std::string_view words(progress what) {
 }
 
 std::string_view words(handshake_phase phase) { return to_string(phase); }
+
+std::string_view words(handshake_question question) {
+  switch (question) {
+    case handshake_question::none:
+      return "none";
+    case handshake_question::interrupted_on_error:
+      return "interrupted_on_error";
+    case handshake_question::ssl_errors:
+      return "ssl_errors";
+    case handshake_question::pre_shared_key:
+      return "pre_shared_key";
+  }
+  return "?";
+}
 
 std::string words(const session_event& event) {
   const std::string alert = " " + std::string(to_string(event.level)) + " " + std::string(to_string(event.type));
@@ -167,6 +183,23 @@ session_steps& session_steps::handshake(progress expected, const events& expecte
   const step result = run([this](io_window& window) { return session_.handshake(window); });
   EXPECT_EQ(words(result.what), words(expected)) << session_.error().message() << ": " << session_.error_detail();
   expect_events(expected_events);
+  return *this;
+}
+
+session_steps& session_steps::asks(handshake_question expected, const events& expected_events, where row) {
+  const auto trace = at(row);
+  handshake(progress::want_answer, expected_events, row);
+  EXPECT_EQ(words(session_.question()), words(expected));
+  return *this;
+}
+
+session_steps& session_steps::errors(const std::vector<std::string>& expected, where row) {
+  const auto trace = at(row);
+  std::vector<std::string> found;
+  for (const ssl_error& error : session_.ssl_handshake_errors()) {
+    found.push_back(std::string(to_string(error.code)) + " at " + std::to_string(error.depth));
+  }
+  EXPECT_EQ(found, expected);
   return *this;
 }
 

@@ -74,6 +74,10 @@ class session_steps {
   // The session's steps.
 
   session_steps& handshake(progress expected, const events& expected_events, where = where::current());
+  /// A handshake step that ends in a question.
+  session_steps& asks(handshake_question expected, const events& expected_events = {}, where = where::current());
+  /// The errors of the client's certificate found so far: "unable_to_get_local_issuer_certificate at 0".
+  session_steps& errors(const std::vector<std::string>& expected, where = where::current());
   /// A handshake step that ends the connection.
   session_steps& handshake_fails(handshake_error reason, const events& expected_events, where = where::current());
   /// Reads with a buffer of `buffer_size` until want_input; all of it must be `plaintext`.
@@ -124,6 +128,7 @@ class session_steps {
 std::string words(const session_event& event);
 std::string_view words(progress what);
 std::string_view words(handshake_phase phase);
+std::string_view words(handshake_question question);
 
 /// Puts an error of no session onto the queue.
 void raise_foreign_error();

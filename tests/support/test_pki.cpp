@@ -114,15 +114,90 @@ void add_extension(X509* certificate, X509* issuer, int nid, const std::string& 
   require(extension && X509_add_ext(certificate, extension.get(), -1) == 1, "add extension");
 }
 
-std::string alternative_names(const std::vector<std::string>& names) {
-  std::string value;
-  for (const std::string& name : names) {
-    std::array<unsigned char, 16> address;
-    const bool is_ip =
-        inet_pton(AF_INET, name.c_str(), address.data()) == 1 || inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
-    value += (value.empty() ? "" : ",") + std::string(is_ip ? "IP:" : "DNS:") + name;
+int asn1_type(text_type type) {
+  switch (type) {
+    case text_type::utf8:
+      return V_ASN1_UTF8STRING;
+    case text_type::printable:
+      return V_ASN1_PRINTABLESTRING;
+    case text_type::teletex:
+      return V_ASN1_T61STRING;
+    case text_type::ia5:
+      return V_ASN1_IA5STRING;
+    case text_type::bmp:
+      return V_ASN1_BMPSTRING;
+    case text_type::universal:
+      return V_ASN1_UNIVERSALSTRING;
   }
-  return value;
+  throw std::runtime_error("test_pki: no such text_type");
+}
+
+// Given a type of ASN.1, OpenSSL takes the bytes as they are.
+void add_attribute(X509_NAME* name, const name_attribute& attribute) {
+  const std::unique_ptr<ASN1_OBJECT, free_with<ASN1_OBJECT_free>> type{OBJ_txt2obj(attribute.type.c_str(), 0)};
+  require(type && X509_NAME_add_entry_by_OBJ(name, type.get(), asn1_type(attribute.encoding),
+                                             reinterpret_cast<const unsigned char*>(attribute.value.data()),
+                                             static_cast<int>(attribute.value.size()), -1,
+                                             attribute.with_previous ? -1 : 0) == 1,
+          "subject");
+}
+
+// "192.0.2.1" is an address, anything else a DNS name.
+alternative_name guess_kind(const std::string& name) {
+  std::array<char, 16> address;
+  if (inet_pton(AF_INET, name.c_str(), address.data()) == 1) return {name_kind::ip, {address.data(), 4}};
+  if (inet_pton(AF_INET6, name.c_str(), address.data()) == 1) return {name_kind::ip, {address.data(), 16}};
+  return {name_kind::dns, name};
+}
+
+int general_name_type(name_kind kind) {
+  switch (kind) {
+    case name_kind::dns:
+      return GEN_DNS;
+    case name_kind::ip:
+      return GEN_IPADD;
+    case name_kind::uri:
+      return GEN_URI;
+    case name_kind::email:
+      return GEN_EMAIL;
+  }
+  throw std::runtime_error("test_pki: no such name_kind");
+}
+
+void add_alternative_names(X509* certificate, const std::vector<alternative_name>& names) {
+  const std::unique_ptr<GENERAL_NAMES, free_with<GENERAL_NAMES_free>> all{GENERAL_NAMES_new()};
+  require(all != nullptr, "GENERAL_NAMES_new");
+  for (const alternative_name& name : names) {
+    const bool is_address = name.kind == name_kind::ip;
+    GENERAL_NAME* entry = GENERAL_NAME_new();
+    require(entry && sk_GENERAL_NAME_push(all.get(), entry) > 0, "GENERAL_NAME_new");
+    ASN1_STRING* value = is_address ? ASN1_OCTET_STRING_new() : ASN1_IA5STRING_new();
+    require(value && ASN1_STRING_set(value, name.bytes.data(), static_cast<int>(name.bytes.size())) == 1, "SAN");
+    GENERAL_NAME_set0_value(entry, general_name_type(name.kind), value);
+  }
+  require(X509_add1_ext_i2d(certificate, NID_subject_alt_name, all.get(), 0, 0) == 1, "subjectAltName");
+}
+
+void set_time(ASN1_TIME* time, std::chrono::seconds from_now, const std::string& text) {
+  if (text.empty()) {
+    require(X509_gmtime_adj(time, static_cast<long>(from_now.count())) != nullptr, "time");
+    return;
+  }
+  constexpr std::size_t length_of_utc_time = 13;
+  require(ASN1_STRING_set(time, text.data(), static_cast<int>(text.size())) == 1, "time");
+  time->type = text.size() == length_of_utc_time ? V_ASN1_UTCTIME : V_ASN1_GENERALIZEDTIME;
+}
+
+void set_serial(X509* certificate, const std::string& hexadecimal) {
+  BIGNUM* number = nullptr;
+  if (hexadecimal.empty()) {
+    number = BN_new();
+    require(number && BN_rand(number, 100, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1, "serial number");
+  } else {
+    require(BN_hex2bn(&number, hexadecimal.c_str()) > 0, "serial number");
+  }
+  const std::unique_ptr<BIGNUM, free_with<BN_free>> owned{number};
+  require(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr, "serial number");
 }
 
 // Signed by `issuer` with `issuer_key`; by itself if there is none.
@@ -136,25 +211,22 @@ credentials make(const certificate_options& options, X509* issuer, EVP_PKEY* iss
     issuer_key = key.get();
   }
 
-  const std::unique_ptr<BIGNUM, free_with<BN_free>> serial{BN_new()};
-  require(serial && BN_rand(serial.get(), 100, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
-              BN_to_ASN1_INTEGER(serial.get(), X509_get_serialNumber(x509)),
-          "serial number");
-  require(X509_set_version(x509, X509_VERSION_3) == 1 &&
-              X509_gmtime_adj(X509_getm_notBefore(x509), static_cast<long>(options.valid_from.count())) &&
-              X509_gmtime_adj(X509_getm_notAfter(x509), static_cast<long>(options.valid_until.count())) &&
-              X509_set_pubkey(x509, key.get()) == 1,
-          "fill certificate");
-  require(
-      X509_NAME_add_entry_by_txt(X509_get_subject_name(x509), "CN", MBSTRING_UTF8,
-                                 reinterpret_cast<const unsigned char*>(options.common_name.c_str()), -1, -1, 0) == 1 &&
-          X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1,
-      "names");
+  set_serial(x509, options.serial);
+  set_time(X509_getm_notBefore(x509), options.valid_from, options.not_before);
+  set_time(X509_getm_notAfter(x509), options.valid_until, options.not_after);
+  require(X509_set_version(x509, X509_VERSION_3) == 1 && X509_set_pubkey(x509, key.get()) == 1, "fill certificate");
+  X509_NAME* subject = X509_get_subject_name(x509);
+  if (!options.common_name.empty()) add_attribute(subject, {.type = "CN", .value = options.common_name});
+  for (const name_attribute& attribute : options.subject) add_attribute(subject, attribute);
+  require(X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1, "issuer");
   add_extension(x509, issuer, NID_basic_constraints, options.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
   add_extension(x509, issuer, NID_key_usage, options.is_ca ? "critical,keyCertSign,cRLSign" : "digitalSignature");
   add_extension(x509, issuer, NID_subject_key_identifier, "hash");
   if (issuer != x509) add_extension(x509, issuer, NID_authority_key_identifier, "keyid");
-  if (!options.names.empty()) add_extension(x509, issuer, NID_subject_alt_name, alternative_names(options.names));
+  std::vector<alternative_name> names;
+  for (const std::string& name : options.names) names.push_back(guess_kind(name));
+  names.insert(names.end(), options.other_names.begin(), options.other_names.end());
+  if (!names.empty()) add_alternative_names(x509, names);
   if (!options.extended_key_usage.empty()) {
     add_extension(x509, issuer, NID_ext_key_usage, options.extended_key_usage);
   }

@@ -28,14 +28,39 @@ struct credentials {
   std::string key;
 };
 
+/// String types of ASN.1.
+enum class text_type { utf8, printable, teletex, ia5, bmp, universal };
+
+/// An attribute of a subject, with any bytes in it, also some that its type doesn't allow.
+struct name_attribute {
+  std::string type;  ///< "O", or "1.2.3.4"
+  std::string value;
+  text_type encoding = text_type::utf8;
+  bool with_previous = false;  ///< in one set with the attribute before
+};
+
+enum class name_kind { dns, ip, uri, email };
+
+/// An entry of a subjectAltName, with any bytes in it: an IP address is its 4 or 16 bytes.
+struct alternative_name {
+  name_kind kind;
+  std::string bytes;
+};
+
 struct certificate_options {
-  std::string common_name = "test";
-  std::vector<std::string> names{};  ///< subjectAltName: DNS names and IP addresses
+  std::string common_name = "test";             ///< empty: none
+  std::vector<name_attribute> subject{};        ///< after the common name
+  std::vector<std::string> names{};             ///< subjectAltName: DNS names and IP addresses
+  std::vector<alternative_name> other_names{};  ///< after those
   bool is_ca = false;
   std::string extended_key_usage{};  ///< "serverAuth", "clientAuth"; empty: none, which means any
   key_type key = key_type::ec_p256;
   std::chrono::seconds valid_from{std::chrono::hours{-1}};  ///< relative to now
   std::chrono::seconds valid_until{std::chrono::hours{24}};
+  /// As ASN.1 writes them, "20260131120000Z" or something unreadable; empty: valid_from and valid_until.
+  std::string not_before{};
+  std::string not_after{};
+  std::string serial{};  ///< hexadecimal; empty: a random one
   std::string digest = "SHA256";
 };
 

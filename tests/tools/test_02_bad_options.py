@@ -25,10 +25,17 @@ class BadOptions(CertificatesTest):
                 self.assertRegex(finished.stderr, pattern)
 
     def test_command(self):
-        self.refuse([], "echo or forward")
+        self.refuse([], "echo, forward or explain")
         self.refuse(["serve"], "serve")
         self.refuse(["echo", "forward", "--self-signed", "--listen", "127.0.0.1:0"], "forward")
-        self.refuse(["--listen", "127.0.0.1:0"], "--listen|echo or forward")
+        self.refuse(["--listen", "127.0.0.1:0"], "--listen|echo, forward or explain")
+
+    def test_explain(self):
+        self.refuse(["explain", "not_tls", "evicted"], "one reason", "evicted")
+        self.refuse(["explain", "not_tls", "--markdown"], "--markdown", "not_tls")
+        self.refuse(["explain", "--markdown=yes"], "--markdown")
+        self.refuse(["explain", "--self-signed"], "--self-signed")
+        self.refuse(["explain", "not\nls"], "is no reason")
 
     def test_unknown_or_repeated_option(self):
         self.refuse(["echo", *self.good, "--tls-everywhere"], "--tls-everywhere")
@@ -72,6 +79,17 @@ class BadOptions(CertificatesTest):
         self.refuse(["echo", *self.good, "--log-format", "xml"], "--log-format", "xml", "json")
         self.refuse(["echo", *self.good, "--alpn", "h2,,http/1.1"], "--alpn", "empty")
         self.refuse(["echo", *self.good, "--alpn", "x" * 256], "--alpn", "255")
+
+    def test_clients(self):
+        self.refuse(["echo", *self.good, "--client-verify", "verify"], "--client-verify", "--client-ca")
+        self.refuse(["echo", *self.good, "--client-verify", "maybe"], "--client-verify", "none, query, verify")
+        self.refuse(["echo", *self.good, "--client-ca", ""], "--client-ca", "empty")
+        self.refuse(["echo", *self.good, "--client-ca", "/nonexistent/ca.pem"], "--client-ca", "/nonexistent/ca.pem")
+        self.refuse(["echo", *self.good, "--psk-file", ""], "--psk-file", "empty")
+        self.refuse(["echo", *self.good, "--psk-file", "/nonexistent/keys"], "--psk-file", "/nonexistent/keys")
+        keys = ["--psk-file", "/nonexistent/keys"]
+        self.refuse(["echo", "--listen", "127.0.0.1:0", *keys, "--client-ca", self.certificates.ca], "--client-ca",
+                    "--cert")
 
     def test_certificate_or_self_signed(self):
         listen = ["--listen", "127.0.0.1:0"]

@@ -582,7 +582,8 @@ TEST_P(client_certificates, are_not_asked_for_by_default) {
   EXPECT_EQ(SSL_get0_peer_certificate(outcome.server.get()), nullptr);
 }
 
-TEST_P(client_certificates, are_asked_for_and_all_accepted_by_query) {
+// That bad ones are accepted, too, is a session's doing (session_verification_test.cpp).
+TEST_P(client_certificates, are_asked_for_and_not_required_by_query) {
   const auto query = configuration(peer_verify_mode::query);
   const auto none = try_with(query, client());
   EXPECT_TRUE(none.ok);
@@ -591,19 +592,15 @@ TEST_P(client_certificates, are_asked_for_and_all_accepted_by_query) {
   const auto good = try_with(query, client(good_));
   EXPECT_TRUE(good.ok);
   EXPECT_EQ(good.verify_result, X509_V_OK);
-  const auto bad = try_with(query, client(of_unknown_ca_));
-  EXPECT_TRUE(bad.ok);
-  EXPECT_NE(bad.verify_result, X509_V_OK);
-  EXPECT_NE(SSL_get0_peer_certificate(bad.server.get()), nullptr);
 }
 
 TEST_P(client_certificates, may_be_queried_without_a_trust_store) {
   auto query = configuration(peer_verify_mode::query);
   query.ca_certificates.reset();
-  const auto outcome = try_with(query, client(good_));
+  const auto outcome = try_with(query, client());
   EXPECT_TRUE(outcome.ok);
+  EXPECT_TRUE(outcome.certificate_requested);
   EXPECT_THAT(outcome.requested_cas, IsEmpty());
-  EXPECT_NE(outcome.verify_result, X509_V_OK);
 }
 
 TEST_P(client_certificates, are_required_by_verify) {

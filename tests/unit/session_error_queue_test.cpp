@@ -49,7 +49,12 @@ struct doomed_session {
   }
 };
 
-step handshake_step(session& server, io_window& window) { return server.handshake(window); }
+// No answer to what it asks.
+step handshake_step(session& server, io_window& window) {
+  step last = server.handshake(window);
+  while (last.what == progress::want_answer) last = server.handshake(window);
+  return last;
+}
 
 step read_step(session& server, io_window& window) {
   std::vector<std::byte> buffer(1000);

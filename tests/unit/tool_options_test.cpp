@@ -61,6 +61,9 @@ TEST(ToolOptions, DefaultsAreTheLibrarys) {
   EXPECT_TRUE(options.self_signed);
   EXPECT_TRUE(options.certificates.empty());
   EXPECT_FALSE(options.passphrase_file);
+  EXPECT_FALSE(options.client_ca);
+  EXPECT_EQ(options.client_verify, ssl_configuration{}.verify_mode);
+  EXPECT_FALSE(options.psk_file);
   EXPECT_EQ(options.listen, (address{.host = "127.0.0.1", .port = 0}));
   EXPECT_EQ(forward({}).connect_timeout, 5s);
   EXPECT_EQ(forward({}).to, (address{.host = "127.0.0.1", .port = 80}));
@@ -81,6 +84,11 @@ TEST(ToolOptions, EveryOptionArrives) {
                                                                "b.key",
                                                                "--passphrase-file",
                                                                "secret",
+                                                               "--client-ca",
+                                                               "ca.pem",
+                                                               "--client-verify",
+                                                               "query",
+                                                               "--psk-file=keys.psk",
                                                                "--alpn",
                                                                "h2,http/1.1",
                                                                "--alpn",
@@ -114,6 +122,9 @@ TEST(ToolOptions, EveryOptionArrives) {
   EXPECT_EQ(service.certificates[1].key, "b.key");
   EXPECT_FALSE(service.self_signed);
   EXPECT_EQ(service.passphrase_file, "secret");
+  EXPECT_EQ(service.client_ca, "ca.pem");
+  EXPECT_EQ(service.client_verify, peer_verify_mode::query);
+  EXPECT_EQ(service.psk_file, "keys.psk");
   EXPECT_EQ(service.alpn, (words{"h2", "http/1.1", "x"}));
   EXPECT_EQ(service.profile, security_profile::modern);
   EXPECT_EQ(service.handshake_timeout, 1500ms);
@@ -132,6 +143,36 @@ TEST(ToolOptions, ChoicesAreTakenByName) {
       {"trace", log_level::trace},     {"debug", log_level::debug}, {"info", log_level::info},
       {"warning", log_level::warning}, {"error", log_level::error}, {"off", log_level::off}};
   for (const auto& [name, level] : levels) EXPECT_EQ(echo({"--log-level", name}).service.level, level) << name;
+}
+
+TEST(ToolOptions, ClientsAreVerifiedWhereThereIsACa) {
+  EXPECT_EQ(echo({"--client-ca", "ca"}).service.client_verify, peer_verify_mode::verify);
+  EXPECT_EQ(echo({"--client-ca", "ca", "--client-verify", "verify"}).service.client_verify, peer_verify_mode::verify);
+  EXPECT_EQ(echo({"--client-verify", "query", "--client-ca", "ca"}).service.client_verify, peer_verify_mode::query);
+  EXPECT_EQ(echo({"--client-ca", "ca", "--client-verify", "none"}).service.client_verify, peer_verify_mode::none);
+  EXPECT_EQ(echo({"--client-verify", "query"}).service.client_verify, peer_verify_mode::query);
+  EXPECT_EQ(echo({"--client-verify", "none"}).service.client_verify, peer_verify_mode::none);
+  EXPECT_EQ(echo({"--psk-file", "keys"}).service.client_verify, peer_verify_mode::none);
+}
+
+TEST(ToolOptions, PreSharedKeysNeedNoCertificate) {
+  const auto parsed = std::get<echo_options>(parse_options({"echo", "--listen", ":0", "--psk-file", "keys"}));
+  EXPECT_TRUE(parsed.service.certificates.empty());
+  EXPECT_FALSE(parsed.service.self_signed);
+  EXPECT_EQ(parsed.service.psk_file, "keys");
+  EXPECT_TRUE(echo({"--psk-file", "keys"}).service.self_signed);
+}
+
+TEST(ToolOptions, ExplainTakesAReasonOrNone) {
+  const auto explained = [](const words& arguments) { return std::get<explain_options>(parse_options(arguments)); };
+  EXPECT_EQ(explained({"explain", "not_tls"}).reason, "not_tls");
+  EXPECT_FALSE(explained({"explain", "not_tls"}).markdown);
+  EXPECT_FALSE(explained({"explain"}).reason);
+  EXPECT_TRUE(explained({"explain", "--markdown"}).markdown);
+  EXPECT_EQ(complaint({"explain", "not_tls", "--markdown"}), "--markdown: is for all reasons: leave \"not_tls\" out");
+  EXPECT_EQ(complaint({"explain", "not_tls", "evicted"}), "explain: one reason at a time, found also \"evicted\"");
+  EXPECT_EQ(complaint({"explain", "--markdown=yes"}), "--markdown: takes no value");
+  EXPECT_EQ(complaint({"explain", "--listen", ":0"}), "unknown option \"--listen\" (see --help)");
 }
 
 TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
@@ -179,12 +220,19 @@ TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
       {{"--cert", "a.pem"}, "--self-signed: excludes --cert"},
       {{"--key", "a.key"}, "--self-signed: excludes --key"},
       {{"--passphrase-file", "x"}, "--passphrase-file: is for the keys of --key; --self-signed has none"},
+      {{"--client-ca", ""}, "--client-ca: the file or directory name is empty"},
+      {{"--client-ca", "a", "--client-ca", "b"}, "--client-ca: given more than once"},
+      {{"--client-verify", "yes"}, "--client-verify: \"yes\" is not one of none, query, verify"},
+      {{"--client-verify", "verify"},
+       "--client-verify: verify needs --client-ca: somebody has to vouch for the clients"},
+      {{"--psk-file", ""}, "--psk-file: the file name is empty"},
+      {{"--psk-file", "a", "--psk-file", "b"}, "--psk-file: given more than once"},
       {{"--to", "127.0.0.1:80"}, "unknown option \"--to\" (see --help)"},
       {{"--bogus"}, "unknown option \"--bogus\" (see --help)"},
       {{"-x"}, "unknown option \"-x\" (see --help)"},
       {{"extra"}, "unexpected argument \"extra\" (see --help)"},
       {{"a\nb"}, R"(unexpected argument "a\nb" (see --help))"},
-      {{"forward"}, "either echo or forward, not both (see --help)"},
+      {{"forward"}, "one command at a time: echo, forward or explain (see --help)"},
   };
   for (const row& row : rows) {
     words arguments{"echo", "--listen", "127.0.0.1:0", "--self-signed"};
@@ -200,7 +248,7 @@ TEST(ToolOptions, SaysWhatIsMissing) {
   };
   const words listen{"echo", "--listen", ":0"};
   const std::vector<row> rows{
-      {{}, "a command is missing: echo or forward (see --help)"},
+      {{}, "a command is missing: echo, forward or explain (see --help)"},
       {{"serve"}, "unexpected argument \"serve\" (see --help)"},
       {{""}, "unexpected argument \"\" (see --help)"},
       {{"--self-signed"}, "unknown option \"--self-signed\" (see --help)"},
@@ -217,6 +265,14 @@ TEST(ToolOptions, SaysWhatIsMissing) {
       {{"echo", "--listen", ":0", "--cert", "a", "--key", ""}, "--key: the file name is empty"},
       {{"echo", "--listen", ":0", "--cert", "a", "--key", "a", "--passphrase-file", ""},
        "--passphrase-file: the file name is empty"},
+      {{"echo", "--listen", ":0", "--psk-file", "a", "--cert", "a"},
+       "--cert: given 1 time, but --key 0 times: each certificate needs its key"},
+      {{"echo", "--listen", ":0", "--psk-file", "a", "--passphrase-file", "a"},
+       "--passphrase-file: is for the keys of --key; there is none"},
+      {{"echo", "--listen", ":0", "--psk-file", "a", "--client-ca", "a"},
+       "--client-ca: needs --cert: a server without a certificate can't ask clients for theirs"},
+      {{"echo", "--listen", ":0", "--psk-file", "a", "--client-verify", "query"},
+       "--client-verify: needs --cert: a server without a certificate can't ask clients for theirs"},
       {{"echo", "--listen", "", "--self-signed"},
        "--listen: the address is empty (expected HOST:PORT, [IPv6]:PORT or unix:PATH)"},
       {{"forward", "--listen", ":0", "--self-signed"}, "--to: is required, for instance --to 127.0.0.1:8080"},
@@ -241,10 +297,26 @@ TEST(ToolOptions, HelpAndVersionAreAnswers) {
 
 TEST(ToolOptions, HelpFitsAndNamesEveryOption) {
   const std::string help = std::get<information>(parse_options({"forward", "--help"})).text;
-  for (const std::string option :
-       {"--listen", "--to", "--connect-timeout", "--cert", "--key", "--self-signed", "--passphrase-file",
-        "--handshake-timeout", "--max-handshakes", "--max-handshakes-per-address", "--max-pending-connections",
-        "--shutdown-timeout", "--threads", "--alpn", "--profile", "--log-level", "--log-format"}) {
+  for (const std::string option : {"--listen",
+                                   "--to",
+                                   "--connect-timeout",
+                                   "--cert",
+                                   "--key",
+                                   "--self-signed",
+                                   "--passphrase-file",
+                                   "--client-ca",
+                                   "--client-verify",
+                                   "--psk-file",
+                                   "--handshake-timeout",
+                                   "--max-handshakes",
+                                   "--max-handshakes-per-address",
+                                   "--max-pending-connections",
+                                   "--shutdown-timeout",
+                                   "--threads",
+                                   "--alpn",
+                                   "--profile",
+                                   "--log-level",
+                                   "--log-format"}) {
     EXPECT_NE(help.find("  " + option), std::string::npos) << option;
   }
   EXPECT_EQ(help.find(" ... "), std::string::npos) << help;  // how CLI11 writes options with lists

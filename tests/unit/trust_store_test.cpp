@@ -5,11 +5,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <optional>
 #include <string>
 
+#include "support/child_process.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_pki.hpp"
@@ -104,6 +106,122 @@ TEST(trust_store, warns_of_an_intermediate_ca_without_its_issuer) {
   const auto both = trust_store::from_pem(middle.certificate + root.certificate);
   ASSERT_TRUE(accepted(both));
   EXPECT_THAT(both->warnings(), IsEmpty());
+}
+
+// ---- a directory ----
+
+TEST(trust_store_directory, is_read_by_its_files_names) {
+  const test::temporary_directory directory;
+  directory.write("a.pem", test::make_ca("A").certificate + test::make_ca("B").certificate);
+  directory.write("c.crt", test::make_ca("C").certificate);
+  directory.write("d.cer", test::make_ca("D").certificate);
+  directory.write("0123abcd.0", test::make_ca("E").certificate);
+  directory.write("0123abcd.17", test::make_ca("F").certificate);
+  for (const char* other :
+       {"README", "a.pem.bak", "pem", "ca.key", "0123abcd.r0", "0123abcd.", "0123ABCD.0", "A.PEM"}) {
+    directory.write(other, "garbage");
+  }
+  std::filesystem::create_directories(directory.path() / "more.pem");
+  directory.write("more.pem/g.pem", test::make_ca("G").certificate);
+  const auto made = trust_store::from_directory(directory.path());
+  ASSERT_TRUE(accepted(made));
+  EXPECT_EQ(made->size(), 6U);
+  EXPECT_THAT(made->warnings(), IsEmpty());
+}
+
+TEST(trust_store_directory, holds_every_certificate_once) {
+  const test::temporary_directory directory;
+  const test::temporary_directory elsewhere;
+  const auto ca = test::make_ca();
+  directory.write("a.pem", ca.certificate);
+  directory.write("copy.crt", ca.certificate);
+  std::filesystem::create_symlink("a.pem", directory.path() / "0123abcd.0");
+  // As Kubernetes mounts a volume: links to files and to a directory.
+  std::filesystem::create_symlink(elsewhere.write("ca", test::make_ca("Other").certificate),
+                                  directory.path() / "other.pem");
+  std::filesystem::create_directory_symlink(elsewhere.path(), directory.path() / "data.pem");
+  const auto made = trust_store::from_directory(directory.path());
+  ASSERT_TRUE(accepted(made));
+  EXPECT_EQ(made->size(), 2U);
+}
+
+TEST(trust_store_directory, reads_a_file_once_and_calls_it_by_its_own_name) {
+  const test::temporary_directory directory;
+  const std::string old = directory.write(
+      "old.pem",
+      test::make_self_signed({.common_name = "Old", .is_ca = true, .not_after = "20200131120000Z"}).certificate);
+  std::filesystem::create_symlink("old.pem", directory.path() / "0123abcd.0");
+  const auto made = trust_store::from_directory(directory.path());
+  ASSERT_TRUE(accepted(made));
+  EXPECT_THAT(made->warnings(), ElementsAre(old + ": certificate 1 (CN = Old) expired on 2020-01-31 12:00:00 UTC"));
+
+  directory.write("old.pem", "garbage");
+  EXPECT_TRUE(
+      refused(trust_store::from_directory(directory.path()), not_pem, old + ": is not PEM: it has no -----BEGIN line"));
+}
+
+TEST(trust_store_directory, is_read_in_the_order_of_names) {
+  const test::temporary_directory directory;
+  for (const char* name : {"c", "a", "d", "b"}) {
+    directory.write(name + std::string(".pem"), test::make_self_signed({.common_name = name}).certificate);
+  }
+  const auto made = trust_store::from_directory(directory.path());
+  ASSERT_TRUE(accepted(made));
+  const std::string path = directory.path();
+  EXPECT_THAT(made->warnings(), ElementsAre(StartsWith(path + "/a.pem: "), StartsWith(path + "/b.pem: "),
+                                            StartsWith(path + "/c.pem: "), StartsWith(path + "/d.pem: ")));
+}
+
+TEST(trust_store_directory, is_refused_with_a_file_that_does_not_parse) {
+  const test::temporary_directory directory;
+  const auto ca = test::make_ca();
+  directory.write("a.pem", ca.certificate);
+  const std::string file = directory.write("b.pem", ca.key);
+  EXPECT_TRUE(refused(trust_store::from_directory(directory.path()), no_certificate,
+                      file + ": no CERTIFICATE block (found 1 PRIVATE KEY)"));
+  directory.write("b.pem", "");
+  EXPECT_TRUE(refused(trust_store::from_directory(directory.path()), not_pem, file + ": is empty"));
+  directory.write("b.pem", test::certificate_to_der(ca.certificate));
+  EXPECT_TRUE(refused(trust_store::from_directory(directory.path()), not_pem,
+                      file + ": is DER, not PEM; convert it with: openssl x509 -inform der -in " + file));
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink("nowhere.pem", file);
+  EXPECT_TRUE(refused(trust_store::from_directory(directory.path()), unreadable_file, file + ": no such file"));
+}
+
+TEST(trust_store_directory, does_not_wait_for_a_pipe) {
+  const test::temporary_directory directory;
+  directory.write("a.pem", test::make_ca().certificate);
+  const std::string pipe = directory.path() / "b.pem";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_TRUE(
+      refused(trust_store::from_directory(directory.path()), unreadable_file, pipe + ": is not a regular file"));
+}
+
+TEST(trust_store_directory, must_be_one_and_hold_a_certificate) {
+  const test::temporary_directory directory;
+  const std::string path = directory.path();
+  const std::string nothing = path +
+                              ": holds no CA certificates (looked for names that end in .pem, .crt or .cer, and for "
+                              "hashes as `openssl rehash` makes them)";
+  EXPECT_TRUE(refused(trust_store::from_directory(path), no_certificate, nothing));
+  const std::string file = directory.write("ca.txt", test::make_ca().certificate);
+  EXPECT_TRUE(refused(trust_store::from_directory(path), no_certificate, nothing));
+  EXPECT_TRUE(refused(trust_store::from_directory(file), unreadable_file, file + ": is not a directory"));
+  EXPECT_TRUE(
+      refused(trust_store::from_directory(path + "/nowhere"), unreadable_file, path + "/nowhere: no such directory"));
+}
+
+// Root may read everything, so this is tried as somebody else.
+TEST(trust_store_directory, is_refused_without_permission) {
+  const test::temporary_directory directory;
+  std::filesystem::permissions(directory.path(), std::filesystem::perms{0});
+  const std::string sentence = test::run_unprivileged([&] {
+    const auto made = trust_store::from_directory(directory.path());
+    return made ? std::string("was accepted") : made.error().detail;
+  });
+  std::filesystem::permissions(directory.path(), std::filesystem::perms{0700});
+  EXPECT_EQ(sentence, directory.path().string() + ": permission denied");
 }
 
 // ---- the system's ----

@@ -6,6 +6,7 @@
 #include "failure.hpp"
 
 #include <sallyport/identity.hpp>
+#include <sallyport/trust_store.hpp>
 
 #include <boost/asio/ip/address.hpp>
 
@@ -70,6 +71,14 @@ identity make_self_signed(const address& listen) {
   return *made;
 }
 
+trust_store read_client_ca(const std::filesystem::path& path) {
+  std::error_code not_there;  // then from_pem_file() says why
+  const bool is_directory = std::filesystem::is_directory(path, not_there);
+  auto read = is_directory ? trust_store::from_directory(path) : trust_store::from_pem_file(path);
+  if (read.has_error()) throw startup_failure(exit_usage, "--client-ca: " + read.error().detail);
+  return *read;
+}
+
 }  // namespace
 
 std::vector<std::string> self_signed_names(const address& listen) {
@@ -90,6 +99,9 @@ ssl_configuration make_configuration(const service_options& options) {
   ssl_configuration configuration;
   configuration.alpn_protocols = options.alpn;
   configuration.profile = options.profile;
+  configuration.verify_mode = options.client_verify;
+  if (options.client_ca) configuration.ca_certificates = read_client_ca(*options.client_ca);
+  configuration.pre_shared_keys = options.psk_file.has_value();
   if (options.self_signed) {
     configuration.identities.push_back(make_self_signed(options.listen));
     return configuration;

@@ -13,7 +13,8 @@
 
 namespace sallyport::tool {
 
-/// Reads the certificates and keys. Throws startup_failure (exit_usage) with a sentence that names the file.
+/// Reads the certificates and keys, but not --psk-file. Throws startup_failure (exit_usage) with a sentence that names
+/// the file.
 ssl_configuration make_configuration(const service_options& options);
 
 /// For whom a self-signed certificate is made: this machine's own names, and the host in --listen if it is one.

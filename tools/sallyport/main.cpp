@@ -2,6 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "echo.hpp"
+#include "explain.hpp"
 #include "failure.hpp"
 #include "forward.hpp"
 #include "log.hpp"
@@ -34,6 +35,13 @@ exit_status run(const echo_options& options) {
 exit_status run(const forward_options& options) {
   logger log(options.service.level, options.service.format);
   return run_forward(options, log);
+}
+
+exit_status run(const explain_options& options) {
+  if (!options.reason) return run(information{options.markdown ? reasons_markdown() : reasons_text()});
+  const auto reason = reason_from_name(*options.reason);
+  if (!reason) throw startup_failure(exit_usage, unknown_reason(*options.reason));
+  return run(information{explanation_text(*reason)});
 }
 
 // Exactly one line, whatever names the sentence repeats.

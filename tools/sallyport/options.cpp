@@ -36,13 +36,18 @@ constexpr const char* main_footer =
     "  sallyport echo --listen 127.0.0.1:8443 --self-signed\n"
     "  openssl s_client -connect 127.0.0.1:8443\n"
     "\n"
-    "All options: sallyport echo --help, sallyport forward --help\n";
+    "All options: sallyport echo --help, sallyport forward --help, sallyport explain --help\n";
 
 constexpr const char* common_footer =
     "Addresses: HOST:PORT, [IPv6]:PORT or unix:PATH. To listen: port 0 takes any free one (the log tells which);\n"
     "*:PORT and :PORT are every address of this machine, IPv4 and IPv6, and so is [::]:PORT; of a name its first\n"
     "IPv4 address is taken, or else its first IPv6 address.\n"
     "Durations: 500ms, 5s, 2m, 1h.\n"
+    "Clients' certificates: none are asked for; query: asked for, and let in whatever comes, the log tells; verify:\n"
+    "let in only if the CA in --client-ca vouches for them.\n"
+    "Pre-shared keys: lines identity:key, or identity:sha384=key if that is its hash in TLS 1.3 (else SHA-256). The\n"
+    "key is hexadecimal, of 16 to 512 bytes; the last colon counts; lines that begin with # are comments. A client\n"
+    "that has a key needs no certificate. Beside --cert, without --client-verify verify, it needs neither.\n"
     "SIGTERM or SIGINT: no new clients; connections may finish until --shutdown-timeout. A second one ends at once.\n"
     "Exit status: 0 ended well, 1 failed or connections had to be cut, 2 wrong options or certificate files.\n";
 
@@ -50,6 +55,11 @@ constexpr const char* echo_footer =
     "Example:\n"
     "  sallyport echo --listen 127.0.0.1:8443 --self-signed\n"
     "  openssl s_client -connect 127.0.0.1:8443\n";
+
+constexpr const char* explain_footer =
+    "Example:\n"
+    "  sallyport explain no_common_version\n"
+    "Exit status: 0 explained, 2 there is no such reason.\n";
 
 constexpr const char* forward_footer =
     "Example: HTTPS for a web server that only speaks HTTP\n"
@@ -74,10 +84,13 @@ std::string version_text() {
 // answered in CLI11's words.
 struct argument_strings {
   using list = std::vector<std::string>;
-  list listen{}, certificate{}, key{}, passphrase_file{}, alpn{}, profile{}, handshake_timeout{}, max_handshakes{},
-      max_handshakes_per_address{}, max_pending_connections{}, shutdown_timeout{}, threads{}, level{}, format{};
+  list listen{}, certificate{}, key{}, passphrase_file{}, client_ca{}, client_verify{}, psk_file{}, alpn{}, profile{},
+      handshake_timeout{}, max_handshakes{}, max_handshakes_per_address{}, max_pending_connections{},
+      shutdown_timeout{}, threads{}, level{}, format{};
   bool self_signed = false;
   list to{}, connect_timeout{};
+  list reason{};
+  bool markdown = false;
 
   std::vector<std::pair<std::string, const list*>> by_name{};
 };
@@ -98,6 +111,7 @@ class command_line {
   CLI::App& app() noexcept { return app_; }
   bool is_echo() const { return echo_->parsed(); }
   bool is_forward() const { return forward_->parsed(); }
+  bool is_explain() const { return explain_->parsed(); }
 
   // Of the subcommand, if there is one.
   std::string help() const;
@@ -111,16 +125,19 @@ class command_line {
   CLI::App app_{description, program};
   CLI::App* echo_;
   CLI::App* forward_;
+  CLI::App* explain_;
 };
 
 command_line::command_line(argument_strings& strings)
     : strings_(strings),
       echo_(app_.add_subcommand("echo", "send back what each client sends")),
-      forward_(app_.add_subcommand("forward", "TLS in, plain TCP out: connect each client to a backend")) {
+      forward_(app_.add_subcommand("forward", "TLS in, plain TCP out: connect each client to a backend")),
+      explain_(app_.add_subcommand("explain", "what a failed handshake's reason means, and what helps")) {
   app_.footer(main_footer);
   echo_->footer(std::string(common_footer) + "\n" + echo_footer);
   forward_->footer(std::string(common_footer) + "\n" + forward_footer);
-  for (CLI::App* app : {&app_, echo_, forward_}) {
+  explain_->footer(explain_footer);
+  for (CLI::App* app : {&app_, echo_, forward_, explain_}) {
     app->formatter(std::make_shared<formatter>());
     app->set_help_flag("-h,--help", "print this text and exit");
     app->set_version_flag("--version", version_text(), "print the versions of sallyport and of OpenSSL, and exit");
@@ -129,10 +146,13 @@ command_line::command_line(argument_strings& strings)
   add_value(*forward_, "--to", strings_.to, "ADDR", "the backend (required)");
   add_value(*forward_, "--connect-timeout", strings_.connect_timeout, "DURATION", "to connect to the backend [5s]");
   add_service_options(*forward_);
+  explain_->add_option("reason", strings_.reason, "as the log has it; without one, all of them in a line each")
+      ->type_name("REASON");
+  explain_->add_flag("--markdown", strings_.markdown, "all of them, as docs/failures.md has them");
 }
 
 std::string command_line::help() const {
-  for (const CLI::App* command : {echo_, forward_}) {
+  for (const CLI::App* command : {echo_, forward_, explain_}) {
     if (command->parsed()) return command->help(program);
   }
   return app_.help();
@@ -153,6 +173,11 @@ void command_line::add_service_options(CLI::App& app) {
                "instead of the pair, for development: a fresh certificate that nobody trusts");
   add_value(app, "--passphrase-file", strings_.passphrase_file, "FILE",
             "its first line is the passphrase of encrypted keys");
+  add_value(app, "--client-ca", strings_.client_ca, "PATH",
+            "CA certificates for clients' certificates: a PEM file, or a directory of them");
+  add_value(app, "--client-verify", strings_.client_verify, "MODE",
+            "none, query or verify: see below [verify with --client-ca, else none]");
+  add_value(app, "--psk-file", strings_.psk_file, "FILE", "pre-shared keys; without --cert nobody else gets in");
   add_value(app, "--alpn", strings_.alpn, "NAME,...",
             "application protocols, best first; a client that offers only others is refused");
   add_value(app, "--profile", strings_.profile, "NAME",
@@ -179,7 +204,7 @@ void check_shape(const std::vector<std::string>& arguments) {
     if (!argument.starts_with("--")) continue;
     const std::string name = argument.substr(0, argument.find('='));
     if (name == argument) continue;
-    if (name == "--self-signed") refuse(name, "takes no value");
+    if (name == "--self-signed" || name == "--markdown") refuse(name, "takes no value");
     if (name.size() + 1 == argument.size()) refuse(name, "needs a value");
   }
 }
@@ -276,6 +301,15 @@ address read_target(const argument_strings::list& values) {
   return *parsed;
 }
 
+std::optional<std::filesystem::path> read_path(std::string_view option, const argument_strings::list& values,
+                                               const std::string& empty = "the file name is empty") {
+  const std::string* text = single(option, values);
+  if (text == nullptr) return std::nullopt;
+  if (text->empty()) refuse(option, empty);
+  return *text;
+}
+
+// After --psk-file: who has pre-shared keys needs no certificate.
 void read_certificates(const argument_strings& strings, service_options& to) {
   const std::size_t certificates = strings.certificate.size();
   const std::size_t keys = strings.key.size();
@@ -289,7 +323,7 @@ void read_certificates(const argument_strings& strings, service_options& to) {
     if (certificates != 0) refuse("--self-signed", "excludes --cert");
     if (keys != 0) refuse("--self-signed", "excludes --key");
     to.self_signed = true;
-  } else if (certificates == 0 && keys == 0) {
+  } else if (certificates == 0 && keys == 0 && !to.psk_file) {
     refuse("--cert", "is required, with --key; for development use --self-signed instead");
   } else if (certificates != keys) {
     const auto times = [](std::size_t count) { return std::to_string(count) + (count == 1 ? " time" : " times"); };
@@ -299,17 +333,36 @@ void read_certificates(const argument_strings& strings, service_options& to) {
   for (std::size_t at = 0; at < certificates; ++at) {
     to.certificates.push_back({strings.certificate[at], strings.key[at]});
   }
-  if (const std::string* file = single("--passphrase-file", strings.passphrase_file)) {
-    if (file->empty()) refuse("--passphrase-file", "the file name is empty");
-    if (to.self_signed) refuse("--passphrase-file", "is for the keys of --key; --self-signed has none");
-    to.passphrase_file = *file;
+  to.passphrase_file = read_path("--passphrase-file", strings.passphrase_file);
+  if (to.passphrase_file && to.self_signed) {
+    refuse("--passphrase-file", "is for the keys of --key; --self-signed has none");
+  }
+  if (to.passphrase_file && certificates == 0) refuse("--passphrase-file", "is for the keys of --key; there is none");
+}
+
+void read_client_verification(const argument_strings& strings, service_options& to) {
+  to.client_ca = read_path("--client-ca", strings.client_ca, "the file or directory name is empty");
+  if (to.client_ca) to.client_verify = peer_verify_mode::verify;
+  read_choice<peer_verify_mode>(
+      "--client-verify", strings.client_verify,
+      {{"none", peer_verify_mode::none}, {"query", peer_verify_mode::query}, {"verify", peer_verify_mode::verify}},
+      to.client_verify);
+  if (to.client_verify == peer_verify_mode::verify && !to.client_ca) {
+    refuse("--client-verify", "verify needs --client-ca: somebody has to vouch for the clients");
+  }
+  // TLS: only a server that shows a certificate may ask for one (RFC 8446 section 4.3.2).
+  if (to.client_verify != peer_verify_mode::none && to.certificates.empty() && !to.self_signed) {
+    refuse(to.client_ca ? "--client-ca" : "--client-verify",
+           "needs --cert: a server without a certificate can't ask clients for theirs");
   }
 }
 
 service_options read_service_options(const argument_strings& strings) {
   service_options to;
   to.listen = read_listen(strings.listen);
+  to.psk_file = read_path("--psk-file", strings.psk_file);
   read_certificates(strings, to);
+  read_client_verification(strings, to);
   to.alpn = read_alpn(strings.alpn);
   read_choice<security_profile>(
       "--profile", strings.profile,
@@ -330,6 +383,16 @@ service_options read_service_options(const argument_strings& strings) {
                          to.level);
   read_choice<log_format>("--log-format", strings.format, {{"text", log_format::text}, {"json", log_format::json}},
                           to.format);
+  return to;
+}
+
+explain_options read_explain_options(const argument_strings& strings) {
+  if (strings.reason.size() > 1) {
+    throw startup_failure(exit_usage, "explain: one reason at a time, found also " + in_quotes(strings.reason[1]));
+  }
+  explain_options to{.markdown = strings.markdown};
+  if (!strings.reason.empty()) to.reason = strings.reason.front();
+  if (to.reason && to.markdown) refuse("--markdown", "is for all reasons: leave " + in_quotes(*to.reason) + " out");
   return to;
 }
 
@@ -369,13 +432,11 @@ options parse_options(std::vector<std::string> arguments) {
   }
   check_values(strings);
 
-  if (command.is_echo() && command.is_forward()) {
-    throw startup_failure(exit_usage, "either echo or forward, not both (see --help)");
-  }
+  const int commands = command.is_echo() + command.is_forward() + command.is_explain();
+  if (commands > 1) throw startup_failure(exit_usage, "one command at a time: echo, forward or explain (see --help)");
+  if (commands == 0) throw startup_failure(exit_usage, "a command is missing: echo, forward or explain (see --help)");
+  if (command.is_explain()) return read_explain_options(strings);
   if (command.is_echo()) return echo_options{read_service_options(strings)};
-  if (!command.is_forward()) {
-    throw startup_failure(exit_usage, "a command is missing: echo or forward (see --help)");
-  }
   forward_options to{.service = read_service_options(strings), .to = read_target(strings.to)};
   read_duration("--connect-timeout", strings.connect_timeout, false, to.connect_timeout);
   return to;

@@ -27,9 +27,12 @@ struct certificate_files {
 /// What every subcommand that serves has in common. The defaults are the library's own.
 struct service_options {
   address listen{};
-  std::vector<certificate_files> certificates{};  ///< empty exactly if self_signed
+  std::vector<certificate_files> certificates{};  ///< empty if self_signed; otherwise only if there is a psk_file
   bool self_signed = false;
   std::optional<std::filesystem::path> passphrase_file{};
+  std::optional<std::filesystem::path> client_ca{};         ///< a file or a directory
+  peer_verify_mode client_verify = peer_verify_mode::none;  ///< not verify without client_ca
+  std::optional<std::filesystem::path> psk_file{};
   std::vector<std::string> alpn{};
   security_profile profile = security_profile::intermediate;
   std::chrono::milliseconds handshake_timeout{5000};
@@ -51,12 +54,18 @@ struct forward_options {
   std::chrono::milliseconds connect_timeout{5000};
 };
 
+/// What the reasons of failed handshakes mean: one of them, or all.
+struct explain_options {
+  std::optional<std::string> reason{};  ///< not yet looked up
+  bool markdown = false;                ///< all of them, as docs/failures.md has them
+};
+
 /// --help and --version: print this and end well.
 struct information {
   std::string text;
 };
 
-using options = std::variant<echo_options, forward_options, information>;
+using options = std::variant<echo_options, forward_options, explain_options, information>;
 
 /// `arguments` are those of main() without the program's name. Nothing is opened or looked up. Throws startup_failure
 /// (exit_usage) with a sentence that names the option.

@@ -6,6 +6,8 @@
 #include "configuration.hpp"
 #include "duration.hpp"
 #include "endpoint.hpp"
+#include "handshake_log.hpp"
+#include "psk_file.hpp"
 
 #include <sallyport/ssl_server.hpp>
 
@@ -19,7 +21,8 @@
 #include <csignal>
 #include <cstdlib>
 #include <exception>
-#include <unordered_map>
+#include <memory>
+#include <span>
 #include <utility>
 
 namespace sallyport::tool {
@@ -36,13 +39,10 @@ constexpr std::chrono::milliseconds farewell{2500};
 // At most one line about accept() per second: out of descriptors, it fails for as long as there are clients.
 constexpr std::chrono::seconds accept_error_interval{1};
 
-std::string reason_of(error_code code) {
-  if (code.category() != handshake_category()) return code.message();
-  return std::string(sallyport::to_string(static_cast<handshake_error>(code.value())));
-}
-
-double milliseconds(std::chrono::steady_clock::duration duration) {
-  return std::chrono::duration<double, std::milli>(duration).count();
+// Who got in is what an operator wants to know where not everybody may; elsewhere it would be a line per client.
+log_level level_of_accepted(const service_options& options) {
+  const bool are_told_apart = options.client_verify != peer_verify_mode::none || options.psk_file;
+  return are_told_apart ? log_level::info : log_level::debug;
 }
 
 class service {
@@ -65,18 +65,12 @@ class service {
   asio::awaitable<void> serve(ssl_socket socket);
   asio::awaitable<void> stop_on_signal();
 
-  void log_accepted(const ssl_socket& socket);
-  void log_handshake_failure(ssl_socket& socket, error_code failure);
+  // True if this client may come in.
+  bool is_authenticated(const ssl_socket& socket) const;
+  void find_pre_shared_key(ssl_pre_shared_key_authenticator& authenticator) const;
   void log_accept_error(error_code failure);
-  void note_alert(const ssl_socket& socket, std::string_view from, alert_type type);
   // For co_spawn: what a coroutine threw is logged and goes no further.
   auto log_exception(std::string_view what);
-
-  // The last alert of a handshake, for the line about its failure.
-  struct alert {
-    std::string_view from;
-    alert_type type;
-  };
 
   const service_options& options_;
   logger& log_;
@@ -84,7 +78,8 @@ class service {
   asio::io_context context_{1};
   ssl_server server_{context_.get_executor()};
   asio::signal_set signals_{context_};
-  std::unordered_map<std::uint64_t, alert> alerts_{};
+  std::unique_ptr<const psk_file> pre_shared_keys_{};
+  handshake_log handshakes_{context_.get_executor(), log_, level_of_accepted(options_)};
   log_sampler accept_errors_{accept_error_interval};
   exit_status status_ = exit_ok;
 };
@@ -101,6 +96,7 @@ auto service::log_exception(std::string_view what) {
 }
 
 void service::configure() {
+  if (options_.psk_file) pre_shared_keys_ = std::make_unique<const psk_file>(*options_.psk_file);
   const auto set = server_.set_configuration(make_configuration(options_));
   if (set.has_error()) throw startup_failure(exit_usage, set.error().detail);
   server_.set_handshake_timeout(options_.handshake_timeout);
@@ -109,6 +105,14 @@ void service::configure() {
   server_.set_max_pending_connections(options_.max_pending_connections);
   for (const std::string& warning : server_.configuration_warnings()) {
     log_.warning("configuration", {{"detail", warning}});
+  }
+  if (!pre_shared_keys_) return;
+  if (!pre_shared_keys_->warning().empty()) log_.warning("configuration", {{"detail", pre_shared_keys_->warning()}});
+  const bool has_certificate = options_.self_signed || !options_.certificates.empty();
+  if (has_certificate && options_.client_verify == peer_verify_mode::none) {
+    log_.warning("configuration", {{"detail",
+                                    "--psk-file beside --cert: clients without a pre-shared key are let in "
+                                    "too (leave --cert out, or ask them for certificates by --client-ca)"}});
   }
 }
 
@@ -126,36 +130,31 @@ void service::listen() {
 }
 
 void service::connect_signals() {
-  server_.alert_sent.connect([this](ssl_socket& socket, alert_level, alert_type type, std::string_view) {
-    note_alert(socket, "server", type);
-  });
-  server_.alert_received.connect([this](ssl_socket& socket, alert_level, alert_type type, std::string_view) {
-    note_alert(socket, "client", type);
-  });
   server_.error_occurred.connect(
-      [this](ssl_socket& socket, error_code failure) { log_handshake_failure(socket, failure); });
+      [this](ssl_socket& socket, error_code failure) { handshakes_.failed(socket, failure); });
   server_.accept_error.connect([this](error_code failure) { log_accept_error(failure); });
+  if (!pre_shared_keys_) return;
+  server_.pre_shared_key_authentication_required.connect(
+      [this](ssl_socket&, ssl_pre_shared_key_authenticator& authenticator) { find_pre_shared_key(authenticator); });
+  // Who has a pre-shared key needs no certificate.
+  server_.ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) {
+    if (socket.pre_shared_key_identity().empty()) return;
+    const ssl_error missing{.code = ssl_error_code::no_peer_certificate};
+    socket.ignore_ssl_errors({&missing, 1});
+  });
 }
 
-void service::note_alert(const ssl_socket& socket, std::string_view from, alert_type type) {
-  alerts_.insert_or_assign(socket.id(), alert{from, type});
+void service::find_pre_shared_key(ssl_pre_shared_key_authenticator& authenticator) const {
+  const pre_shared_key* key = pre_shared_keys_->find(authenticator.identity());
+  if (key != nullptr) authenticator.set_pre_shared_key(key->bytes(), key->hash());
 }
 
-void service::log_handshake_failure(ssl_socket& socket, error_code failure) {
-  const auto alert = alerts_.extract(socket.id());
-  if (!log_.enabled(log_level::info)) return;
-  std::vector<log_field> fields{{"reason", reason_of(failure)},
-                                {"peer", socket.peer_name()},
-                                {"id", socket.id()},
-                                {"phase", to_string(socket.phase())},
-                                {"duration_ms", milliseconds(socket.handshake_duration())}};
-  if (!socket.server_name().empty()) fields.emplace_back("sni", socket.server_name());
-  if (!alert.empty()) {
-    fields.emplace_back("alert", sallyport::to_string(alert.mapped().type));
-    fields.emplace_back("alert_from", alert.mapped().from);
-  }
-  if (!socket.error_string().empty()) fields.emplace_back("detail", socket.error_string());
-  log_.info("handshake failed", fields);
+// What the handshake has made sure of, asked once more when it is over: the slot of ssl_errors forgives a missing
+// certificate to a client that has only named an identity, and whether its key was used is known only now.
+bool service::is_authenticated(const ssl_socket& socket) const {
+  if (options_.client_verify != peer_verify_mode::verify) return true;
+  if (!socket.pre_shared_key_identity().empty()) return true;
+  return socket.peer_certificate() && socket.ssl_handshake_errors().empty();
 }
 
 void service::log_accept_error(error_code failure) {
@@ -166,20 +165,15 @@ void service::log_accept_error(error_code failure) {
   log_.warning("accept failed", fields);
 }
 
-void service::log_accepted(const ssl_socket& socket) {
-  if (!log_.enabled(log_level::debug)) return;
-  log_.debug("connection accepted", {{"peer", socket.peer_name()},
-                                     {"id", socket.id()},
-                                     {"version", sallyport::to_string(socket.session_protocol())},
-                                     {"cipher", socket.session_cipher()},
-                                     {"alpn", socket.next_negotiated_protocol()},
-                                     {"sni", socket.server_name()},
-                                     {"resumed", socket.session_resumed()},
-                                     {"duration_ms", milliseconds(socket.handshake_duration())}});
-}
-
 asio::awaitable<void> service::serve(ssl_socket socket) {
-  log_accepted(socket);
+  if (!is_authenticated(socket)) {
+    log_.error("connection refused", {{"peer", socket.peer_name()},
+                                      {"id", socket.id()},
+                                      {"detail", "neither a certificate nor a pre-shared key vouches for the client"}});
+    socket.abort();
+    co_return;
+  }
+  handshakes_.accepted(socket);
   const std::string peer = log_.enabled(log_level::debug) ? socket.peer_name() : std::string();
   const std::uint64_t id = socket.id();
   const served done = co_await handler_(std::move(socket));
@@ -193,7 +187,6 @@ asio::awaitable<void> service::accept_connections() {
   for (;;) {
     auto [closed, socket] = co_await server_.async_accept(as_result);
     if (closed) co_return;
-    alerts_.erase(socket.id());
     try {
       asio::co_spawn(context_, serve(std::move(socket)), log_exception("connection ended unexpectedly"));
     } catch (const std::exception& failure) {  // out of memory: this one is lost, the next may not be
@@ -210,12 +203,14 @@ asio::awaitable<void> service::stop_on_signal() {
     if (nothing) return;
     log_.warning("stopped at once", {{"open_connections", server_.open_connections()}});
     server_.close();
+    handshakes_.finish();
     std::exit(exit_failure);
   });
   log_.info("stopping", {{"signal", number == SIGINT ? "SIGINT" : "SIGTERM"},
                          {"open_connections", server_.open_connections()},
                          {"timeout", tool::to_string(options_.shutdown_timeout)}});
   const auto [forced] = co_await server_.async_drain(options_.shutdown_timeout, as_result);
+  handshakes_.finish();
   if (forced) {
     status_ = exit_failure;
     log_.warning("stopped", {{"detail", "connections were still open at --shutdown-timeout and have been cut"}});
@@ -253,6 +248,7 @@ exit_status service::run() {
   context_.restart();
   const auto end = std::chrono::steady_clock::now() + farewell;
   keep_running([this, end] { context_.run_until(end); });
+  handshakes_.finish();
   // Work that is left belongs to coroutines in the middle of something. They end with the process, not by being torn
   // down one by one while they refer to each other.
   if (!context_.stopped()) std::exit(status_);

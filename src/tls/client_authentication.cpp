@@ -1,0 +1,26 @@
+// client_authentication: what a session knows and has been told about who the client is.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "client_authentication.hpp"
+
+#include <algorithm>
+
+namespace sallyport::detail {
+
+bool client_authentication::ignores_errors() const noexcept {
+  if (expected.empty()) return ignores_all;
+  return std::ranges::all_of(
+      errors, [this](const ssl_error& error) { return std::ranges::find(expected, error) != expected.end(); });
+}
+
+bool client_authentication::ask(handshake_question what) noexcept {
+  // OpenSSL calls back on its own account only inside a step of the handshake; elsewhere nobody could answer.
+  if (refused || !call.is_running()) return false;
+  continue_once = false;
+  question = what;
+  call.suspend();
+  question = handshake_question::none;
+  return !refused;
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,55 @@
+// client_authentication: what a session knows and has been told about who the client is. Only sessions whose context
+// asks for certificates or takes pre-shared keys have one.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TLS_CLIENT_AUTHENTICATION_HPP
+#define SALLYPORT_TLS_CLIENT_AUTHENTICATION_HPP
+
+#include "suspendable_call.hpp"
+
+#include <sallyport/certificate.hpp>
+#include <sallyport/interrupted_handshake.hpp>
+#include <sallyport/pre_shared_key.hpp>
+#include <sallyport/session.hpp>
+#include <sallyport/ssl_error.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport::detail {
+
+struct client_authentication {
+  /// Each step of the handshake runs in here, so that OpenSSL's callbacks can stop it and ask.
+  suspendable_call call;
+  handshake_question question = handshake_question::none;
+
+  // --- the answers. None given is "no". ---
+  bool continue_once = false;  ///< for the question at hand
+  bool ignores_all = false;
+  std::vector<ssl_error> expected;  ///< if not empty, it decides alone
+  bool refused = false;             ///< for good
+  std::optional<certificate_alert> alert;
+  pre_shared_key key;
+
+  // --- the client's certificate ---
+  std::vector<certificate> chain;
+  std::vector<ssl_error> errors;
+  /// The error for which the client was refused.
+  std::optional<ssl_error> verdict;
+
+  // --- its pre-shared key ---
+  std::string identity;
+  bool uses_key = false;        ///< OpenSSL was given a key for `identity`
+  bool knows_identity = false;  ///< and it is not a decoy
+
+  /// QSslSocket's rule: a list that isn't empty decides alone.
+  bool ignores_errors() const noexcept;
+
+  /// Stops the handshake with a question; false if it must be refused without an answer.
+  bool ask(handshake_question what) noexcept;
+};
+
+}  // namespace sallyport::detail
+
+#endif

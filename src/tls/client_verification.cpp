@@ -1,0 +1,132 @@
+// client_verification: the verdict on a client's certificate.
+//
+// Everything here fails closed: what isn't expressly accepted is refused, also where memory runs out.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "client_verification.hpp"
+
+#include "certificate_data.hpp"
+#include "session_callbacks.hpp"
+
+#include <openssl/x509_vfy.h>
+
+#include <new>
+
+namespace sallyport::detail {
+namespace {
+
+session_impl* session_of(X509_STORE_CTX* store) noexcept {
+  const auto* ssl = static_cast<const SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  return ssl == nullptr ? nullptr : session_impl::of(ssl);
+}
+
+// There is no call to send an alert of one's choice: OpenSSL derives it from the verification's result.
+int result_that_sends(certificate_alert alert) noexcept {
+  switch (alert) {
+    case certificate_alert::handshake_failure:
+      return X509_V_ERR_APPLICATION_VERIFICATION;
+    case certificate_alert::bad_certificate:
+      return X509_V_ERR_CERT_REJECTED;
+    case certificate_alert::unsupported_certificate:
+      return X509_V_ERR_INVALID_PURPOSE;
+    case certificate_alert::certificate_revoked:
+      return X509_V_ERR_CERT_REVOKED;
+    case certificate_alert::certificate_expired:
+      return X509_V_ERR_CERT_HAS_EXPIRED;
+    case certificate_alert::certificate_unknown:
+      return X509_V_ERR_NO_EXPLICIT_POLICY;  // has no entry in OpenSSL's table, and this is the table's default
+    case certificate_alert::unknown_ca:
+      return X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY;
+    case certificate_alert::decrypt_error:
+      return X509_V_ERR_CERT_SIGNATURE_FAILURE;
+    case certificate_alert::internal_error:
+      break;
+  }
+  return X509_V_ERR_OUT_OF_MEM;
+}
+
+/// Tells of one error. True if the verification is to go on, to look for more.
+bool on_error(session_impl& session, ssl_error error) {
+  client_authentication& client = *session.client;
+  client.errors.push_back(std::move(error));
+  if (!session.settings.data().interrupts_on_error) return true;
+  if (client.ask(handshake_question::interrupted_on_error) && client.continue_once) return true;
+  client.verdict = client.errors.back();
+  return false;
+}
+
+/// All errors are known. True if they are accepted.
+bool on_all_errors(session_impl& session) {
+  client_authentication& client = *session.client;
+  const bool answered = client.ask(handshake_question::ssl_errors);
+  const bool only_queried = session.settings.data().verify_mode == peer_verify_mode::query;
+  if (answered && (only_queried || client.ignores_errors())) return true;
+  client.verdict = client.errors.front();
+  return false;
+}
+
+void remember_chain(client_authentication& client, X509_STORE_CTX* store) {
+  X509* const own = X509_STORE_CTX_get0_cert(store);
+  client.chain.push_back(certificate_of(own));
+  const STACK_OF(X509)* sent = X509_STORE_CTX_get0_untrusted(store);
+  for (int i = 0; i < sk_X509_num(sent); ++i) {
+    if (i > 0 || sk_X509_value(sent, i) != own) client.chain.push_back(certificate_of(sk_X509_value(sent, i)));
+  }
+}
+
+int on_certificate_error(int is_good, X509_STORE_CTX* store) noexcept try {
+  if (is_good == 1) return 1;
+  session_impl* session = session_of(store);
+  if (session == nullptr || !session->client) return 0;  // an SSL that isn't a session's: OpenSSL's verdict
+  const int number = X509_STORE_CTX_get_error(store);
+  ssl_error error{
+      .code = ssl_error_code_of(number), .depth = X509_STORE_CTX_get_error_depth(store), .x509_error = number};
+  if (X509* const about = X509_STORE_CTX_get_current_cert(store)) error.certificate = certificate_of(about);
+  // What verification puts on the error queue is judged here, and would else end the handshake at its next pause.
+  ERR_clear_error();
+  return on_error(*session, std::move(error)) ? 1 : 0;
+} catch (const std::bad_alloc&) {
+  return 0;
+}
+
+int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
+  session_impl* session = session_of(store);
+  if (session == nullptr || !session->client) return X509_verify_cert(store);
+  client_authentication& client = *session->client;
+  remember_chain(client, store);
+
+  const int verified = X509_verify_cert(store);
+  ERR_clear_error();
+  const bool is_good = verified == 1 && client.errors.empty();
+  if (is_good && !client.refused) return 1;
+
+  // Not even able to verify: out of memory. There is no error to ignore.
+  const bool can_be_ignored = !client.errors.empty() && !client.verdict && verified == 1;
+  const bool accepted = can_be_ignored && on_all_errors(*session);
+  // Either way the result is what was found and not what was made of it.
+  if (!client.errors.empty())
+    X509_STORE_CTX_set_error(store, client.verdict.value_or(client.errors.front()).x509_error);
+  if (accepted) return 1;
+  if (client.alert) X509_STORE_CTX_set_error(store, result_that_sends(*client.alert));
+  if (X509_STORE_CTX_get_error(store) == X509_V_OK) X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+  return 0;
+} catch (const std::bad_alloc&) {
+  X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
+  return 0;
+}
+
+}  // namespace
+
+bool accepts_missing_certificate(session_impl& session) noexcept try {
+  if (session.settings.data().missing_certificate_is_fatal) return false;
+  return on_error(session, {.code = ssl_error_code::no_peer_certificate}) && on_all_errors(session);
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+void install_verification_callbacks(SSL_CTX* ssl_ctx) noexcept {
+  SSL_CTX_set_verify(ssl_ctx, SSL_CTX_get_verify_mode(ssl_ctx), on_certificate_error);
+  SSL_CTX_set_cert_verify_callback(ssl_ctx, verify_chain, nullptr);
+}
+
+}  // namespace sallyport::detail

@@ -1,0 +1,176 @@
+// pre_shared_key_callbacks: how OpenSSL gets a client's key.
+//
+// TLS 1.2 (RFC 4279): OpenSSL asks for the key of the one identity that the client names. TLS 1.3 (RFC 8446 section
+// 4.2.11): the ClientHello names several, tickets among them, and the cipher suite, which is chosen before OpenSSL
+// asks, must have the key's hash. So there the application is asked before OpenSSL does anything with the ClientHello.
+//
+// Whoever names an unknown identity goes on with a random key, and fails as somebody with a wrong key does: at the same
+// point, by the same alert. Strangers can't find out who is known here.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "pre_shared_key_callbacks.hpp"
+
+#include "client_verification.hpp"
+#include "offered_identities.hpp"
+#include "session_callbacks.hpp"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <new>
+
+namespace sallyport::detail {
+namespace {
+
+using ssl_session_ptr = std::unique_ptr<SSL_SESSION, openssl_free<SSL_SESSION_free>>;
+
+// Each may cost the application a look into a database.
+constexpr std::size_t max_identities_asked_for = 8;
+
+constexpr std::size_t decoy_size = 32;
+
+/// A key that nobody has; empty if there is no randomness.
+pre_shared_key decoy(pre_shared_key_hash hash = pre_shared_key_hash::sha256) {
+  std::array<std::byte, decoy_size> bytes;
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(bytes.size())) != 1) return {};
+  pre_shared_key made(bytes, hash);
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  return made;
+}
+
+/// Asks the application for one identity's key. Refused or not answered, the identity is an unknown one.
+void ask_for_key(client_authentication& client, std::string_view identity) {
+  client.identity = identity;
+  client.key = {};
+  client.knows_identity = client.ask(handshake_question::pre_shared_key) && !client.key.empty();
+}
+
+/// True if the key can be used. Who authenticates by a key shows no certificate.
+bool may_use_key(session_impl& session) noexcept {
+  return session.settings.data().verify_mode != peer_verify_mode::verify || accepts_missing_certificate(session);
+}
+
+std::span<const unsigned char> extension(SSL* ssl, unsigned type) noexcept {
+  const unsigned char* bytes = nullptr;
+  std::size_t size = 0;
+  if (SSL_client_hello_get0_ext(ssl, type, &bytes, &size) != 1) return {};
+  return {bytes, size};
+}
+
+int digest_of(pre_shared_key_hash hash) noexcept {
+  return hash == pre_shared_key_hash::sha384 ? NID_sha384 : NID_sha256;
+}
+
+/// The hash of the key that the client has computed its binder with.
+pre_shared_key_hash hash_of(const offered_identity& offered) {
+  constexpr std::size_t sha384_size = 48;
+  return offered.binder_size == sha384_size ? pre_shared_key_hash::sha384 : pre_shared_key_hash::sha256;
+}
+
+/// Leaves this connection only the cipher suites that have the key's hash, in their order. False if there is none.
+bool use_suites_of(SSL* ssl, pre_shared_key_hash hash) {
+  std::string names;
+  const STACK_OF(SSL_CIPHER)* ciphers = SSL_get_ciphers(ssl);
+  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
+    const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(ciphers, i);
+    if (SSL_CIPHER_get_protocol_id(cipher) >> 8 != 0x13) continue;  // TLS 1.3's
+    if (EVP_MD_get_type(SSL_CIPHER_get_handshake_digest(cipher)) != digest_of(hash)) continue;
+    if (!names.empty()) names += ':';
+    names += SSL_CIPHER_get_name(cipher);
+  }
+  return !names.empty() && SSL_set_ciphersuites(ssl, names.c_str()) == 1;
+}
+
+/// TLS 1.3: OpenSSL wants the session that an identity stands for.
+int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESSION** found) noexcept {
+  *found = nullptr;
+  session_impl* session = session_impl::of(ssl);
+  if (session == nullptr || !session->client || !session->client->uses_key) return 1;
+  const client_authentication& client = *session->client;
+  if (std::string_view(reinterpret_cast<const char*>(identity), size) != client.identity) return 1;
+
+  const auto key = client.key.bytes();
+  // OpenSSL knows the hash of a session by its cipher suite: any with that hash will do.
+  const bool sha384 = client.key.hash() == pre_shared_key_hash::sha384;
+  const std::array<unsigned char, 2> suite{0x13, static_cast<unsigned char>(sha384 ? 0x02 : 0x01)};
+  ssl_session_ptr made{SSL_SESSION_new()};
+  const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, suite.data());
+  if (!made || cipher == nullptr ||
+      SSL_SESSION_set1_master_key(made.get(), reinterpret_cast<const unsigned char*>(key.data()), key.size()) != 1 ||
+      SSL_SESSION_set_cipher(made.get(), cipher) != 1 ||
+      SSL_SESSION_set_protocol_version(made.get(), TLS1_3_VERSION) != 1) {
+    return 0;
+  }
+  *found = made.release();
+  return 1;
+}
+
+/// TLS 1.2: the key goes into `key`; its size, or 0 to end the handshake with unknown_psk_identity.
+unsigned give_key(SSL* ssl, const char* identity, unsigned char* key, unsigned size) noexcept try {
+  session_impl* session = session_impl::of(ssl);
+  // OpenSSL asks this in TLS 1.3, too, about identities that find_key() didn't know.
+  if (session == nullptr || !session->client || SSL_version(ssl) != TLS1_2_VERSION) return 0;
+  client_authentication& client = *session->client;
+  ask_for_key(client, identity == nullptr ? "" : identity);
+  if (client.knows_identity && !may_use_key(*session)) return 0;
+  if (!client.knows_identity) client.key = decoy();
+
+  const pre_shared_key taken = std::move(client.key);
+  if (taken.empty() || taken.bytes().size() > size) return 0;
+  std::memcpy(key, taken.bytes().data(), taken.bytes().size());
+  client.uses_key = true;
+  return static_cast<unsigned>(taken.bytes().size());
+} catch (const std::bad_alloc&) {
+  return 0;
+}
+
+}  // namespace
+
+bool ask_for_offered_keys(session_impl& session, int& alert) {
+  client_authentication& client = *session.client;
+  if (client.uses_key) return true;  // the second ClientHello, after a HelloRetryRequest, names the same ones
+  SSL* const ssl = session.ssl.get();
+  if (!offers_tls_1_3(extension(ssl, TLSEXT_TYPE_supported_versions))) return true;
+  if (!offers_psk_with_dhe(extension(ssl, TLSEXT_TYPE_psk_kex_modes))) return true;
+
+  const auto offered = offered_identities(extension(ssl, TLSEXT_TYPE_psk), max_identities_asked_for);
+  alert = SSL_AD_INTERNAL_ERROR;
+  const offered_identity* chosen = nullptr;
+  for (const offered_identity& each : offered) {
+    ask_for_key(client, each.name);
+    if (!client.knows_identity) continue;
+    chosen = &each;
+    break;
+  }
+  if (chosen == nullptr) {
+    // A ticket that somebody else has issued is no reason to refuse: that client gets a full handshake.
+    const auto is_agreed_on = [](const offered_identity& each) { return each.obfuscated_ticket_age == 0; };
+    const auto pretended = std::ranges::find_if(offered, is_agreed_on);
+    client.identity.clear();
+    if (pretended == offered.end()) return true;
+    client.identity = pretended->name;
+    client.key = decoy(hash_of(*pretended));
+  } else if (client.key.hash() != hash_of(*chosen)) {
+    // OpenSSL would answer with another alert than to a wrong key, and so tell that the identity exists.
+    client.key = decoy(hash_of(*chosen));
+  } else if (!may_use_key(session)) {
+    // What certificate_required becomes while the version isn't settled.
+    alert = client.alert ? static_cast<int>(*client.alert) : SSL_AD_HANDSHAKE_FAILURE;
+    return false;
+  }
+  if (client.key.empty()) return false;
+  client.uses_key = true;
+  if (use_suites_of(ssl, client.key.hash())) return true;
+  alert = SSL_AD_HANDSHAKE_FAILURE;
+  return false;
+}
+
+void install_pre_shared_key_callbacks(SSL_CTX* ssl_ctx) noexcept {
+  SSL_CTX_set_psk_server_callback(ssl_ctx, give_key);
+  SSL_CTX_set_psk_find_session_callback(ssl_ctx, find_key);
+}
+
+}  // namespace sallyport::detail
