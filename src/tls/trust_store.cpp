@@ -125,10 +125,9 @@ error unreadable_directory(const std::filesystem::path& directory, const std::er
 
 // Each file once: `openssl rehash` makes a link beside each, and sentences name the file rather than the link.
 std::vector<std::filesystem::path> each_once(std::vector<std::filesystem::path> files) {
-  std::ranges::sort(files);
-  std::ranges::stable_partition(files, [](const std::filesystem::path& file) {
+  std::ranges::sort(files, {}, [](const std::filesystem::path& file) {
     std::error_code ignored;
-    return !std::filesystem::is_symlink(file, ignored);
+    return std::pair{std::filesystem::is_symlink(file, ignored), file};
   });
   std::set<std::filesystem::path> seen;
   std::vector<std::filesystem::path> once;
