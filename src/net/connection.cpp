@@ -427,7 +427,7 @@ void connection::fail_handshake(error_code code, std::string sentence, bool aler
   handshake_ended_at_ = deadline::clock::now();
   take_back();
   server_->places().give_back(handshake_place);
-  note_end(code, sentence + ": " + std::string(explain(static_cast<handshake_error>(code.value())).action));
+  note_end(code, sentence + "; " + std::string(explain(static_cast<handshake_error>(code.value())).action));
   if (alert_is_out)
     linger();
   else

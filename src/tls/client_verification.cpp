@@ -45,6 +45,19 @@ int result_that_sends(certificate_alert alert) noexcept {
   return X509_V_ERR_OUT_OF_MEM;
 }
 
+/// What OpenSSL makes of most errors is right. RFC 8446 section 6.2 has certificate_expired also for what isn't valid
+/// yet, and bad_certificate for a signature that doesn't verify.
+int result_for(const ssl_error& refused) noexcept {
+  switch (refused.code) {
+    case ssl_error_code::certificate_not_yet_valid:
+      return result_that_sends(certificate_alert::certificate_expired);
+    case ssl_error_code::certificate_signature_failed:
+      return result_that_sends(certificate_alert::bad_certificate);
+    default:
+      return refused.x509_error;
+  }
+}
+
 /// Tells of one error. True if the verification is to go on, to look for more.
 bool on_error(session_impl& session, ssl_error error) {
   client_authentication& client = *session.client;
@@ -103,11 +116,16 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
   // Not even able to verify: out of memory. There is no error to ignore.
   const bool can_be_ignored = !client.errors.empty() && !client.verdict && verified == 1;
   const bool accepted = can_be_ignored && on_all_errors(*session);
-  // Either way the result is what was found and not what was made of it.
-  if (!client.errors.empty())
-    X509_STORE_CTX_set_error(store, client.verdict.value_or(client.errors.front()).x509_error);
-  if (accepted) return 1;
-  if (client.alert) X509_STORE_CTX_set_error(store, result_that_sends(*client.alert));
+  if (accepted) {
+    // What was found, and not what was made of it.
+    X509_STORE_CTX_set_error(store, client.errors.front().x509_error);
+    return 1;
+  }
+  if (client.alert) {
+    X509_STORE_CTX_set_error(store, result_that_sends(*client.alert));
+  } else if (client.verdict) {
+    X509_STORE_CTX_set_error(store, result_for(*client.verdict));
+  }
   if (X509_STORE_CTX_get_error(store) == X509_V_OK) X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
   return 0;
 } catch (const std::bad_alloc&) {

@@ -35,9 +35,24 @@ namespace {
 
 using detail::failure;
 
+/// What the two sides have none of in common; "" if that isn't the reason.
+std::string_view what_is_missing(const error_code& reason) noexcept {
+  if (reason == handshake_error::no_common_version) return "TLS version";
+  if (reason == handshake_error::no_common_cipher) return "cipher suite";
+  if (reason == handshake_error::no_common_group) return "key exchange group";
+  if (reason == handshake_error::no_common_signature_algorithm) return "signature algorithm";
+  if (reason == handshake_error::no_common_application_protocol) return "application protocol";
+  return "";
+}
+
 /// Why the handshake failed: as the client's authentication has it, or else as OpenSSL has it.
 failure why_handshake_failed(const detail::session_impl& session) {
   failure why = detail::handshake_failure(session.ssl.get());
+  if (const std::string_view missing = what_is_missing(why.code); !missing.empty()) {
+    const auto reason = static_cast<handshake_error>(why.code.value());
+    why.detail = "no " + std::string(missing) + " in common: the client offers " + session.offer.describe(reason) +
+                 ", this server " + detail::describe_server_offer(session.ssl.get(), session.settings.data(), reason);
+  }
   const detail::client_authentication* client = session.client.get();
   if (client == nullptr || why.code == handshake_error::alert_from_client) return why;
   if (client->verdict) return {detail::reason_of(*client->verdict), client->verdict->error_string()};

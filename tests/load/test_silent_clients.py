@@ -72,7 +72,8 @@ class SilentClients(unittest.TestCase):
         return self.hello[: len(self.hello) // 2]
 
     def _expect_gone_in_time(self, *options, evicted=False, first=b"", drip=b""):
-        options += ("--handshake-timeout", f"{HANDSHAKE_TIMEOUT:g}s")
+        # At debug each of them gets its line; at info the log summarises.
+        options += ("--handshake-timeout", f"{HANDSHAKE_TIMEOUT:g}s", "--log-level", "debug")
         with Server("echo", *self.certificates.ecdsa.options(), *options) as server:
             with GoodClient(server) as good:
                 with Swarm(server, CLIENTS, first, drip) as swarm:

@@ -37,7 +37,8 @@ class LogReaderStuck(CertificatesTest):
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)
         os.set_blocking(reader, False)
-        options = ["--listen", "127.0.0.1:0", *map(str, self.certificates.ecdsa.options())]
+        # At debug each client has a line of its own.
+        options = ["--listen", "127.0.0.1:0", "--log-level", "debug", *map(str, self.certificates.ecdsa.options())]
         process = subprocess.Popen([command(), "echo", *options], stdin=subprocess.DEVNULL, stderr=writer)
         os.close(writer)
         try:

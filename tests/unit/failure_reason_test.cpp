@@ -8,6 +8,7 @@
 #include "support/session_steps.hpp"
 #include "support/test_servers.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -185,51 +186,51 @@ void refuses_the_certificate(int version, const std::optional<credentials>& cert
     steps.client_handshake()
         .handshake(progress::want_input, {"started", "client_hello"})
         .client_handshake()
+        .asks(handshake_question::ssl_errors)
         .handshake_fails(reason, {"alert_sent fatal " + alert})
         .phase(handshake_phase::in_handshake)
         .client_was_alerted(client_was_told);
-    EXPECT_EQ(steps.server().error_detail(), detail);
+    EXPECT_THAT(steps.server().error_detail(), testing::HasSubstr(detail));
   }
 }
 
 TEST_P(failure_reason, no_client_certificate) {
   // certificate_required is TLS 1.3's own, and a word that OpenSSL 3.0 doesn't know.
   refuses_the_certificate(GetParam(), std::nullopt, handshake_error::no_client_certificate,
-                          "peer did not return a certificate", tls_1_3() ? "certificate_required" : "handshake_failure",
+                          "the client sent no certificate", tls_1_3() ? "certificate_required" : "handshake_failure",
                           {tls_1_3() ? "fatal unknown" : "fatal handshake failure"});
 }
 
 TEST_P(failure_reason, client_certificate_of_an_unknown_ca) {
   refuses_the_certificate(GetParam(), issue(make_ca("Other CA"), {.common_name = "client"}),
-                          handshake_error::client_certificate_unknown_ca, "unable to get local issuer certificate",
-                          "unknown_ca", {"fatal unknown CA"});
+                          handshake_error::client_certificate_unknown_ca, "is not in the trust store", "unknown_ca",
+                          {"fatal unknown CA"});
 }
 
 TEST_P(failure_reason, client_certificate_signed_by_itself) {
   refuses_the_certificate(GetParam(), make_self_signed({.common_name = "client"}),
-                          handshake_error::client_certificate_unknown_ca, "self-signed certificate", "unknown_ca",
-                          {"fatal unknown CA"});
+                          handshake_error::client_certificate_unknown_ca, "is self-signed and not in the trust store",
+                          "unknown_ca", {"fatal unknown CA"});
 }
 
 TEST_P(failure_reason, client_certificate_expired) {
   using std::chrono::hours;
   refuses_the_certificate(
       GetParam(), issue(test_ca(), {.common_name = "client", .valid_from = hours{-48}, .valid_until = hours{-24}}),
-      handshake_error::client_certificate_expired, "certificate has expired", "certificate_expired",
-      {"fatal certificate expired"});
+      handshake_error::client_certificate_expired, "expired on ", "certificate_expired", {"fatal certificate expired"});
 }
 
 TEST_P(failure_reason, client_certificate_not_yet_valid) {
   using std::chrono::hours;
   refuses_the_certificate(
       GetParam(), issue(test_ca(), {.common_name = "client", .valid_from = hours{24}, .valid_until = hours{48}}),
-      handshake_error::client_certificate_expired, "certificate is not yet valid", "bad_certificate",
-      {"fatal bad certificate"});
+      handshake_error::client_certificate_expired, "is not valid before ", "certificate_expired",
+      {"fatal certificate expired"});
 }
 
 TEST_P(failure_reason, client_certificate_for_another_purpose) {
   refuses_the_certificate(GetParam(), issue(test_ca(), {.common_name = "client", .extended_key_usage = "serverAuth"}),
-                          handshake_error::client_certificate_rejected, "unsuitable certificate purpose",
+                          handshake_error::client_certificate_rejected, "is not meant for TLS clients",
                           "unsupported_certificate", {"fatal unsupported certificate"});
 }
 
@@ -237,8 +238,8 @@ TEST_P(failure_reason, client_certificate_for_another_purpose) {
 // first on OpenSSL's queue; the reason is the certificate nevertheless.
 TEST_P(failure_reason, client_certificate_with_a_forged_signature) {
   refuses_the_certificate(GetParam(), forge(issue(test_ca(), {.common_name = "client"})),
-                          handshake_error::client_certificate_rejected, "certificate signature failure",
-                          "decrypt_error", {"fatal decrypt error"});
+                          handshake_error::client_certificate_rejected, "has a wrong signature", "bad_certificate",
+                          {"fatal bad certificate"});
 }
 
 TEST_P(failure_reason, client_certificate_with_a_key_that_is_too_short) {

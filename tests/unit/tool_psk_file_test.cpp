@@ -76,7 +76,7 @@ TEST_F(ToolPskFile, SkipsCommentsAndBlankLines) {
 
 TEST_F(ToolPskFile, ReadsEveryEndOfALine) {
   for (const std::string& text : {"alice:" + a_key, "alice:" + a_key + "\n", "alice:" + a_key + "\r\n",
-                                 "\r\nalice:" + a_key + "\r\n\r\n", "\xEF\xBB\xBF" + ("alice:" + a_key)}) {
+                                  "\r\nalice:" + a_key + "\r\n\r\n", "\xEF\xBB\xBF" + ("alice:" + a_key)}) {
     const psk_file file = read(text);
     EXPECT_EQ(file.size(), 1u) << text;
     EXPECT_EQ(key_of(file, "alice"), "sha256=" + a_key) << text;

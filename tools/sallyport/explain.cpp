@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 
@@ -146,18 +147,16 @@ std::optional<handshake_error> reason_from_name(std::string_view name) {
 std::vector<std::string> nearest_reasons(std::string_view name) {
   // No reason's name is half as long as this: the rest changes nothing but the time it takes.
   const std::string wanted = normalized(name.substr(0, 100));
-  std::vector<std::pair<std::size_t, std::string>> all;
+  std::vector<std::string> names;
+  std::size_t nearest = SIZE_MAX;
   for (const handshake_error reason : all_handshake_errors()) {
     const std::string candidate(to_string(reason));
     // A part of a name, such as "cipher", means all names that have it.
     const bool is_part = wanted.size() >= 3 && candidate.find(wanted) != std::string::npos;
-    all.emplace_back(is_part ? 0 : distance(wanted, candidate), candidate);
-  }
-  std::ranges::stable_sort(all, {}, &std::pair<std::size_t, std::string>::first);
-  std::vector<std::string> names;
-  for (const auto& [far, candidate] : all) {
-    if (far != all.front().first || names.size() == most_suggestions) break;
-    names.push_back(candidate);
+    const std::size_t far = is_part ? 0 : distance(wanted, candidate);
+    if (far < nearest) names.clear();
+    nearest = std::min(far, nearest);
+    if (far == nearest && names.size() < most_suggestions) names.push_back(candidate);
   }
   return names;
 }

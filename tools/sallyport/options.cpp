@@ -43,11 +43,11 @@ constexpr const char* common_footer =
     "*:PORT and :PORT are every address of this machine, IPv4 and IPv6, and so is [::]:PORT; of a name its first\n"
     "IPv4 address is taken, or else its first IPv6 address.\n"
     "Durations: 500ms, 5s, 2m, 1h.\n"
-    "Clients' certificates: none are asked for; query: asked for, and let in whatever comes, the log tells; verify:\n"
-    "let in only if the CA in --client-ca vouches for them.\n"
+    "Clients' certificates are with none not asked for; with query asked for, and whatever comes is let in, the log\n"
+    "tells; with verify only who has one that --client-ca vouches for is let in, or who has a pre-shared key.\n"
     "Pre-shared keys: lines identity:key, or identity:sha384=key if that is its hash in TLS 1.3 (else SHA-256). The\n"
-    "key is hexadecimal, of 16 to 512 bytes; the last colon counts; lines that begin with # are comments. A client\n"
-    "that has a key needs no certificate. Beside --cert, without --client-verify verify, it needs neither.\n"
+    "key is hexadecimal, of 16 to 512 bytes; the last colon counts; lines that begin with # are comments. Beside\n"
+    "--cert and without --client-ca clients that have no key are let in too.\n"
     "SIGTERM or SIGINT: no new clients; connections may finish until --shutdown-timeout. A second one ends at once.\n"
     "Exit status: 0 ended well, 1 failed or connections had to be cut, 2 wrong options or certificate files.\n";
 
