@@ -220,8 +220,10 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
       session.remember({session_event::kind::client_hello});
     }
     if (bytes[0] == SSL3_MT_KEY_UPDATE) session.count_message_without_data();
-    // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now.
-    if (bytes[0] == SSL3_MT_CERTIFICATE && session.client && is_empty_certificate(version, {bytes, size}) &&
+    // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now. Whoever has
+    // named a pre-shared key was asked about then, and has no business to come here.
+    if (bytes[0] == SSL3_MT_CERTIFICATE && session.client && !session.client->uses_key &&
+        is_empty_certificate(version, {bytes, size}) &&
         session.settings.data().verify_mode == peer_verify_mode::verify && accepts_missing_certificate(session)) {
       SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
     }

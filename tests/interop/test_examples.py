@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
+from certificates import CertificatesTest
 from programs import run_program
 from sallyport import EVENT_TIMEOUT, SANITIZER_REPORT, START_TIMEOUT, LineCollector, repository
 
@@ -23,7 +24,7 @@ class RunningExample:
     """An example that serves on a free port until the end of the context."""
 
     def __init__(self, name, *arguments):
-        self._command = [str(example(name)), "0", *arguments]
+        self._command = [str(example(name)), "0", *map(str, arguments)]
 
     def __enter__(self):
         self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE)
@@ -53,7 +54,14 @@ def trusting_anybody():
     return context
 
 
-class Examples(unittest.TestCase):
+def s_client(port, *options):
+    """What a client receives until the server says goodbye."""
+    done = subprocess.run(["openssl", "s_client", "-quiet", "-connect", f"127.0.0.1:{port}", *map(str, options)],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=EVENT_TIMEOUT)
+    return done.stdout.decode()
+
+
+class Examples(CertificatesTest):
     def connect(self, running):
         plain = socket.create_connection(("127.0.0.1", running.port), timeout=EVENT_TIMEOUT)
         encrypted = trusting_anybody().wrap_socket(plain)
@@ -91,6 +99,33 @@ class Examples(unittest.TestCase):
                     fetched = run_program("curl", *options, base + "/one", base + "/two").decode()
                     self.assertEqual(fetched, f"You asked for /one over TLSv{version}.\n"
                                               f"You asked for /two over TLSv{version}.\n")
+
+    def test_04_client_certificates(self):
+        strangers = self.certificates.path("strangers")
+        run_program("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-subj", "/CN=stranger", "-keyout", f"{strangers}.key", "-out", f"{strangers}.pem")
+        fingerprint = run_program("openssl", "x509", "-in", f"{strangers}.pem", "-noout", "-fingerprint", "-sha256")
+        fingerprint = fingerprint.decode().strip().split("=")[1].replace(":", "").lower()
+        stranger = ("-cert", f"{strangers}.pem", "-key", f"{strangers}.key")
+        good = ("-cert", self.certificates.ecdsa.certificate, "-key", self.certificates.ecdsa.key)
+        for version in ("-tls1_2", "-tls1_3"):
+            with RunningExample("04_client_certificates", self.certificates.ca) as running:
+                self.assertEqual(s_client(running.port, version, *good), "Hello CN=ecdsa\n")
+                self.assertEqual(s_client(running.port, version, *stranger), "")
+                self.assertTrue(running.log.find(r"CN=stranger", EVENT_TIMEOUT))
+                self.assertEqual(s_client(running.port, version), "")
+                self.assertTrue(running.log.find(r"sent no certificate", EVENT_TIMEOUT))
+            with RunningExample("04_client_certificates", self.certificates.ca, fingerprint) as running:
+                self.assertEqual(s_client(running.port, version, *stranger), "Hello CN=stranger\n")
+
+    def test_05_pre_shared_keys(self):
+        key = "00112233445566778899aabbccddeeff"
+        with RunningExample("05_pre_shared_keys") as running:
+            for version in ("-tls1_2", "-tls1_3"):
+                alice = (version, "-psk_identity", "alice", "-psk", key)
+                self.assertEqual(s_client(running.port, *alice), "Hello alice\n")
+                self.assertEqual(s_client(running.port, version, "-psk_identity", "bob", "-psk", key), "")
+                self.assertTrue(running.log.find(r'unknown identity "bob"', EVENT_TIMEOUT))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,32 @@ raw_client connect_to(int family, const Address& address) {
   return client;
 }
 
+void require(bool ok, const char* what) {
+  if (!ok) throw std::runtime_error(std::string("wire_client: ") + what);
+}
+
+template <class T, auto Free>
+struct freed_by {
+  void operator()(T* object) const { Free(object); }
+};
+using bio_ptr = std::unique_ptr<BIO, freed_by<BIO, BIO_free_all>>;
+using x509_ptr = std::unique_ptr<X509, freed_by<X509, X509_free>>;
+using key_ptr = std::unique_ptr<EVP_PKEY, freed_by<EVP_PKEY, EVP_PKEY_free>>;
+
+bio_ptr reader_of(const std::string& pem) { return bio_ptr(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))); }
+
+x509_ptr read_certificate(BIO* pem) { return x509_ptr(PEM_read_bio_X509(pem, nullptr, nullptr, nullptr)); }
+
+void use_certificate(SSL_CTX* context, const credentials& both, const std::string& chain) {
+  const x509_ptr certificate = read_certificate(reader_of(both.certificate).get());
+  const key_ptr key(PEM_read_bio_PrivateKey(reader_of(both.key).get(), nullptr, nullptr, nullptr));
+  require(SSL_CTX_use_certificate(context, certificate.get()) == 1, "certificate");
+  require(SSL_CTX_use_PrivateKey(context, key.get()) == 1, "key");
+  const bio_ptr cas = reader_of(chain);
+  while (const x509_ptr ca = read_certificate(cas.get()))
+    require(SSL_CTX_add1_chain_cert(context, ca.get()) == 1, "chain");
+}
+
 }  // namespace
 
 // --- raw_client ---
@@ -142,6 +168,68 @@ struct wire_client::implementation {
   std::string failure;
   std::optional<int> alert;
   std::optional<stream_end> end;
+  std::string identity;
+  std::string key;
+  bool key_is_sha384 = false;
+  std::optional<std::string> identity_hint;
+  std::optional<std::vector<std::string>> requested_cas;
+  std::vector<std::shared_ptr<SSL_SESSION>> tickets;
+
+  static implementation& of(const SSL* ssl) { return *static_cast<implementation*>(SSL_get_app_data(ssl)); }
+
+  // TLS 1.2's pre-shared key. OpenSSL asks this for TLS 1.3, too: there give_session() has what is offered.
+  static unsigned give_key(SSL* ssl, const char* hint, char* identity, unsigned identity_size, unsigned char* key,
+                           unsigned key_size) {
+    implementation& self = of(ssl);
+    if (hint != nullptr) self.identity_hint = hint;
+    if (SSL_version(ssl) == TLS1_3_VERSION) return 0;
+    if (self.identity.size() >= identity_size || self.key.size() > key_size) return 0;
+    self.identity.copy(identity, self.identity.size());
+    identity[self.identity.size()] = '\0';
+    self.key.copy(reinterpret_cast<char*>(key), self.key.size());
+    return static_cast<unsigned>(self.key.size());
+  }
+
+  static int give_session(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, std::size_t* identity_size,
+                          SSL_SESSION** session) {
+    const implementation& self = of(ssl);
+    *session = nullptr;
+    // Asked again after a HelloRetryRequest, for the hash that the server has chosen.
+    if (digest != nullptr && (EVP_MD_get_type(digest) == NID_sha384) != self.key_is_sha384) return 1;
+    const std::array<unsigned char, 2> suite{0x13, static_cast<unsigned char>(self.key_is_sha384 ? 0x02 : 0x01)};
+    SSL_SESSION* const made = SSL_SESSION_new();
+    if (made == nullptr ||
+        SSL_SESSION_set1_master_key(made, reinterpret_cast<const unsigned char*>(self.key.data()), self.key.size()) !=
+            1 ||
+        SSL_SESSION_set_cipher(made, SSL_CIPHER_find(ssl, suite.data())) != 1 ||
+        SSL_SESSION_set_protocol_version(made, TLS1_3_VERSION) != 1) {
+      SSL_SESSION_free(made);
+      return 0;
+    }
+    *session = made;
+    *identity = reinterpret_cast<const unsigned char*>(self.identity.data());
+    *identity_size = self.identity.size();
+    return 1;
+  }
+
+  static int note_ticket(SSL* ssl, SSL_SESSION* session) {
+    of(ssl).tickets.emplace_back(session, SSL_SESSION_free);
+    return 1;  // the reference is ours now
+  }
+
+  // Called when the server has asked for a certificate; the one of the context is used whatever this returns.
+  static int note_request(SSL* ssl, void*) {
+    auto& names = of(ssl).requested_cas.emplace();
+    const STACK_OF(X509_NAME)* const list = SSL_get0_peer_CA_list(ssl);
+    for (int at = 0; at < sk_X509_NAME_num(list); ++at) {
+      const bio_ptr text(BIO_new(BIO_s_mem()));
+      X509_NAME_print_ex(text.get(), sk_X509_NAME_value(list, at), 0, XN_FLAG_ONELINE);
+      char* bytes = nullptr;
+      const long size = BIO_get_mem_data(text.get(), &bytes);
+      names.emplace_back(bytes, static_cast<std::size_t>(size));
+    }
+    return 1;
+  }
 
   /// Feeds the SSL with what comes next; false if the stream has ended.
   bool fetch() {
@@ -176,11 +264,28 @@ wire_client::wire_client(raw_client socket, const wire_client_options& options)
     X509_free(certificate);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   }
+  if (!options.ciphers.empty()) require(SSL_CTX_set_cipher_list(context, options.ciphers.c_str()) == 1, "ciphers");
+  if (!options.ciphersuites.empty())
+    require(SSL_CTX_set_ciphersuites(context, options.ciphersuites.c_str()) == 1, "ciphersuites");
+  if (!options.groups.empty()) require(SSL_CTX_set1_groups_list(context, options.groups.c_str()) == 1, "groups");
+  if (options.certificate) use_certificate(context, *options.certificate, options.chain);
+  self.identity = options.identity;
+  self.key = options.key;
+  self.key_is_sha384 = options.key_is_sha384;
+  if (!options.identity.empty()) {
+    SSL_CTX_set_psk_client_callback(context, implementation::give_key);
+    SSL_CTX_set_psk_use_session_callback(context, implementation::give_session);
+  }
+  SSL_CTX_set_cert_cb(context, implementation::note_request, nullptr);
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(context, implementation::note_ticket);
   self.ssl.reset(SSL_new(context));
   self.from_server = BIO_new(BIO_s_mem());
   self.to_server = BIO_new(BIO_s_mem());
   SSL_set_bio(self.ssl.get(), self.from_server, self.to_server);
+  SSL_set_app_data(self.ssl.get(), &self);
   SSL_set_connect_state(self.ssl.get());
+  if (options.resumed) require(SSL_set_session(self.ssl.get(), options.resumed.get()) == 1, "session");
   SSL_set_msg_callback(self.ssl.get(), implementation::on_message);
   SSL_set_msg_callback_arg(self.ssl.get(), &self);
   if (!options.server_name.empty()) SSL_set_tlsext_host_name(self.ssl.get(), options.server_name.c_str());
@@ -229,6 +334,33 @@ const std::string& wire_client::failure() const noexcept { return implementation
 std::optional<int> wire_client::alert_received() const noexcept { return implementation_->alert; }
 raw_client& wire_client::socket() noexcept { return implementation_->socket; }
 std::optional<stream_end> wire_client::ended() const noexcept { return implementation_->end; }
+
+const std::optional<std::string>& wire_client::identity_hint() const noexcept { return implementation_->identity_hint; }
+const std::optional<std::vector<std::string>>& wire_client::requested_cas() const noexcept {
+  return implementation_->requested_cas;
+}
+const std::vector<std::shared_ptr<SSL_SESSION>>& wire_client::tickets() const noexcept {
+  return implementation_->tickets;
+}
+bool wire_client::resumed() const noexcept { return SSL_session_reused(implementation_->ssl.get()) == 1; }
+
+std::string wire_client::application_protocol() const {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(implementation_->ssl.get(), &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
+std::string wire_client::cipher() const { return SSL_get_cipher_name(implementation_->ssl.get()); }
+
+std::string wire_client::server_common_name() const {
+  const X509* const certificate = SSL_get0_peer_certificate(implementation_->ssl.get());
+  if (certificate == nullptr) return {};
+  std::array<char, 256> name{};
+  X509_NAME_get_text_by_NID(X509_get_subject_name(certificate), NID_commonName, name.data(),
+                            static_cast<int>(name.size()));
+  return name.data();
+}
 
 std::string wire_client::client_hello() {
   SSL_do_handshake(implementation_->ssl.get());

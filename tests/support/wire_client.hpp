@@ -16,6 +16,8 @@
 #ifndef SALLYPORT_TESTS_SUPPORT_WIRE_CLIENT_HPP
 #define SALLYPORT_TESTS_SUPPORT_WIRE_CLIENT_HPP
 
+#include "test_pki.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <future>
@@ -25,6 +27,9 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+struct ssl_session_st;
+using SSL_SESSION = ssl_session_st;
 
 namespace sallyport::test {
 
@@ -77,6 +82,16 @@ struct wire_client_options {
   std::string trusted_certificate{};  ///< PEM; empty: the server's certificate isn't checked
   std::string server_name{};
   std::vector<std::string> application_protocols{};
+  /// In OpenSSL's syntax; empty: OpenSSL's own.
+  std::string ciphers{};
+  std::string ciphersuites{};
+  std::string groups{};
+  std::optional<credentials> certificate{};  ///< the client's own
+  std::string chain{};                       ///< PEM of the CA certificates that are sent with it
+  std::string identity{};                    ///< of a pre-shared key; empty: none
+  std::string key{};                         ///< the key's bytes
+  bool key_is_sha384 = false;                ///< TLS 1.3: the hash it is bound to
+  std::shared_ptr<SSL_SESSION> resumed{};    ///< a session to resume
 };
 
 class wire_client {
@@ -91,8 +106,21 @@ class wire_client {
   /// True if the handshake succeeds; failure() tells otherwise.
   bool try_handshake();
   const std::string& failure() const noexcept;
-  /// The fatal alert that came from the server during the handshake.
+  /// The fatal alert that came from the server, in TLS 1.3 perhaps after the client's handshake.
   std::optional<int> alert_received() const noexcept;
+
+  /// TLS 1.2: what the server says about the identity it wants.
+  const std::optional<std::string>& identity_hint() const noexcept;
+  /// The names of the CAs from which the server wants a certificate ("CN = Test CA"); none if it has asked for none.
+  const std::optional<std::vector<std::string>>& requested_cas() const noexcept;
+  /// The tickets that came, each as a session to resume.
+  const std::vector<std::shared_ptr<SSL_SESSION>>& tickets() const noexcept;
+  bool resumed() const noexcept;
+  /// ALPN's result, "" if there is none.
+  std::string application_protocol() const;
+  std::string cipher() const;
+  /// The common name of the server's certificate, "" if it has shown none.
+  std::string server_common_name() const;
 
   /// The client's first flight, a ClientHello; nothing is sent.
   std::string client_hello();
