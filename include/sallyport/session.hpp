@@ -162,7 +162,7 @@ class session {
   /// What the latest step made happen, in order; valid until the next step.
   std::span<const session_event> events() const noexcept;
 
-  /// Why a step failed; no error before that.
+  /// Why a step failed, or why the next one will: a read that brings data may have met the end behind it.
   error_code error() const noexcept;
   /// The same in a sentence, with what OpenSSL says.
   const std::string& error_detail() const noexcept;

@@ -114,7 +114,8 @@ unsigned give_key(SSL* ssl, const char* identity, unsigned char* key, unsigned s
   // OpenSSL asks this in TLS 1.3, too, about identities that find_key() didn't know.
   if (session == nullptr || !session->client || SSL_version(ssl) != TLS1_2_VERSION) return 0;
   client_authentication& client = *session->client;
-  ask_for_key(client, identity == nullptr ? "" : identity);
+  // An empty name is nobody's: it would read as if no key had been used.
+  if (identity != nullptr && *identity != '\0') ask_for_key(client, identity);
   if (client.knows_identity && !may_use_key(*session)) return 0;
   if (!client.knows_identity) client.key = decoy();
 
@@ -148,7 +149,8 @@ bool ask_for_offered_keys(session_impl& session, int& alert) {
   if (chosen == nullptr) {
     // A ticket that somebody else has issued is no reason to refuse: that client gets a full handshake.
     const auto is_agreed_on = [](const offered_identity& each) { return each.obfuscated_ticket_age == 0; };
-    const auto pretended = std::ranges::find_if(offered, is_agreed_on);
+    auto pretended = std::ranges::find_if(offered, is_agreed_on);
+    if (client.refused) pretended = offered.begin();
     client.identity.clear();
     if (pretended == offered.end()) return true;
     client.identity = pretended->name;

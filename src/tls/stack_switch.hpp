@@ -35,6 +35,7 @@ class stack_switch {
   void made(void* bottom, std::size_t size) noexcept {
     bottom_ = bottom;
     size_ = size;
+    frames_ = nullptr;
     ASAN_UNPOISON_MEMORY_REGION(bottom, size);  // an earlier use of this memory may have ended in mid-frame
   }
   void before_in() noexcept { __sanitizer_start_switch_fiber(&caller_frames_, bottom_, size_); }

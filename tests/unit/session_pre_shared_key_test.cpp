@@ -219,6 +219,18 @@ TEST(session_pre_shared_key_1_3, is_not_confused_by_foreign_tickets) {
   EXPECT_FALSE(steps.server().resumed());
 }
 
+// OpenSSL hands the identity on as a C string, so that one of NUL bytes is an empty one.
+TEST(session_pre_shared_key_1_2, is_nobodys_without_a_name) {
+  memory_client_options options = alice(TLS1_2_VERSION);
+  options.identity = std::string(1, '\0') + "alice";
+  session_steps steps(key_server(), options);
+  steps.client_handshake()
+      .handshake(progress::want_input, {"started", "client_hello"})
+      .client_handshake()
+      .handshake_fails(handshake_error::bad_pre_shared_key, {"alert_sent fatal bad_record_mac"});
+  EXPECT_EQ(steps.server().pre_shared_key_identity(), "");
+}
+
 TEST(session_pre_shared_key_1_2, needs_forward_secrecy_unless_told_otherwise) {
   memory_client_options options = alice(TLS1_2_VERSION);
   options.ciphers = "PSK-AES128-GCM-SHA256";
