@@ -28,51 +28,58 @@
 
 namespace sallyport::detail {
 
-/// Kept for one stack beside the thread's own. "In" is from the caller to it, "out" is back.
+/// Kept with a stack beside the threads' own, as long as that exists. "In" is from the caller to it, "out" is back.
 class stack_switch {
  public:
 #if defined(SALLYPORT_ASAN)
-  void made(void* bottom, std::size_t size) noexcept {
-    bottom_ = bottom;
-    size_ = size;
+  stack_switch(void* bottom, std::size_t size) noexcept : bottom_(bottom), size_(size) {}
+
+  /// A new call begins on it.
+  void begin() noexcept {
     frames_ = nullptr;
-    ASAN_UNPOISON_MEMORY_REGION(bottom, size);  // an earlier use of this memory may have ended in mid-frame
+    ASAN_UNPOISON_MEMORY_REGION(bottom_, size_);  // the former call has ended in mid-frame
   }
   void before_in() noexcept { __sanitizer_start_switch_fiber(&caller_frames_, bottom_, size_); }
   void after_in() noexcept { __sanitizer_finish_switch_fiber(frames_, &caller_bottom_, &caller_size_); }
   void before_out(bool for_good) noexcept {
     __sanitizer_start_switch_fiber(for_good ? nullptr : &frames_, caller_bottom_, caller_size_);
   }
-  void after_out(bool) noexcept { __sanitizer_finish_switch_fiber(caller_frames_, nullptr, nullptr); }
+  void after_out() noexcept { __sanitizer_finish_switch_fiber(caller_frames_, nullptr, nullptr); }
 
  private:
-  const void* bottom_ = nullptr;
-  std::size_t size_ = 0;
+  void* bottom_;
+  std::size_t size_;
   const void* caller_bottom_ = nullptr;
   std::size_t caller_size_ = 0;
   void* frames_ = nullptr;
   void* caller_frames_ = nullptr;
 #elif defined(SALLYPORT_TSAN)
-  void made(void*, std::size_t) noexcept { fiber_ = __tsan_create_fiber(0); }
+  // One for all calls: each that is made and destroyed costs ThreadSanitizer memory for ever.
+  stack_switch(void*, std::size_t) noexcept : fiber_(__tsan_create_fiber(0)) {}
+  ~stack_switch() { __tsan_destroy_fiber(fiber_); }
+  stack_switch(const stack_switch&) = delete;
+  stack_switch& operator=(const stack_switch&) = delete;
+
+  void begin() noexcept {}
   void before_in() noexcept {
     caller_ = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(fiber_, 0);
   }
   void after_in() noexcept {}
   void before_out(bool) noexcept { __tsan_switch_to_fiber(caller_, 0); }
-  void after_out(bool for_good) noexcept {
-    if (for_good) __tsan_destroy_fiber(fiber_);
-  }
+  void after_out() noexcept {}
 
  private:
-  void* fiber_ = nullptr;
+  void* fiber_;
   void* caller_ = nullptr;
 #else
-  void made(void*, std::size_t) noexcept {}
+  stack_switch(void*, std::size_t) noexcept {}
+
+  void begin() noexcept {}
   void before_in() noexcept {}
   void after_in() noexcept {}
   void before_out(bool) noexcept {}
-  void after_out(bool) noexcept {}
+  void after_out() noexcept {}
 #endif
 };
 

@@ -8,15 +8,21 @@
 #ifndef SALLYPORT_TLS_SUSPENDABLE_CALL_HPP
 #define SALLYPORT_TLS_SUSPENDABLE_CALL_HPP
 
-#include "stack_switch.hpp"
-
 #include <boost/context/fiber.hpp>
+
+#include <memory>
 
 namespace sallyport::detail {
 
+struct spare_stack;
+
+struct spare_stack_return {
+  void operator()(spare_stack* stack) const noexcept;
+};
+
 class suspendable_call {
  public:
-  suspendable_call() = default;
+  suspendable_call() noexcept;
   suspendable_call(const suspendable_call&) = delete;
   suspendable_call& operator=(const suspendable_call&) = delete;
   /// Not while suspended: the frames on its stack are OpenSSL's, which can't be unwound. Let it run to its end first.
@@ -42,7 +48,7 @@ class suspendable_call {
 
   boost::context::fiber callee_;
   boost::context::fiber caller_;
-  stack_switch switch_;
+  std::unique_ptr<spare_stack, spare_stack_return> stack_;  // during a call
   bool is_running_ = false;
   int value_ = 0;
 };

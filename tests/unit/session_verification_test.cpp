@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/session_steps.hpp"
 #include "support/test_servers.hpp"
-#include "tls/suspendable_call.hpp"
+#include "tls/stack_switch.hpp"
 
 #include <sallyport/interrupted_handshake.hpp>
 
