@@ -32,7 +32,7 @@ class server_state;
 ///
 /// User code (signals, handlers) is called last in each function, when the window has been given back and the state
 /// is whole: it may close this connection, use another one, or destroy the server.
-class connection : public std::enable_shared_from_this<connection>, private deadline {
+class connection final : public std::enable_shared_from_this<connection>, private deadline {
  public:
   enum class state {
     handshaking,
@@ -109,11 +109,18 @@ class connection : public std::enable_shared_from_this<connection>, private dead
     ssl_socket lent(shared_from_this());
     struct taker {
       ssl_socket& socket;
-      ~taker() { socket.connection_.reset(); }  // a lent socket doesn't close what it doesn't own
-    } const take_back{lent};
+      bool& in_slot;
+      ~taker() {
+        in_slot = false;
+        socket.connection_.reset();  // a lent socket doesn't close what it doesn't own
+      }
+    } const take_back{lent, in_slot_};
+    in_slot_ = true;
     function(lent);
     if (!lent.connection_) abort();  // the slot moved it away: it isn't the slot's to keep
   }
+  /// Emits the error_occurred that a slot has caused: it comes when all slots of the other signal have had their turn.
+  void tell_failure();
   static ssl_socket hand_out(std::shared_ptr<connection> owned) { return ssl_socket(std::move(owned)); }
 
  private:
@@ -140,6 +147,7 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   std::shared_ptr<deferred_decision> defer();
   void stop_waiting_for_decision() noexcept;
   bool refuse_and_tell();
+  void handshake_timed_out();
   void finish_handshake();
 
   // --- the open connection ---
@@ -196,6 +204,8 @@ class connection : public std::enable_shared_from_this<connection>, private dead
   bool waits_for_input_ = false;
   bool waits_for_output_ = false;
   bool in_turn_queue_ = false;
+  bool in_slot_ = false;
+  std::optional<error_code> untold_failure_;  // of a handshake that a slot has ended
   bool sent_close_notify_ = false;
   bool shutting_both_ = false;  // async_shutdown rather than async_shutdown_send
 };

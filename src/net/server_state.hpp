@@ -87,9 +87,11 @@ class server_state : public std::enable_shared_from_this<server_state> {
     if (signal.empty()) return;
     try {
       about.lend([&](ssl_socket& socket) { signal(socket, arguments...); });
+      about.tell_failure();
     } catch (...) {
       try {
         about.abort();
+        about.tell_failure();
       } catch (...) {
         // The slots of error_occurred throw too; the first exception is the one to tell.
       }

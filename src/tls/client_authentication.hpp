@@ -41,7 +41,8 @@ struct client_authentication {
   // --- its pre-shared key ---
   std::string identity;
   bool uses_key = false;        ///< OpenSSL was given a key for `identity`
-  bool knows_identity = false;  ///< and it is not a decoy
+  bool knows_identity = false;  ///< the application has a key for it
+  bool withdrew_key = false;    ///< the second ClientHello lacks the identity of the first
 
   /// QSslSocket's rule: a list that isn't empty decides alone.
   bool ignores_errors() const noexcept;

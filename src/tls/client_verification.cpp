@@ -136,8 +136,11 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
 }  // namespace
 
 bool accepts_missing_certificate(session_impl& session) noexcept try {
-  if (session.settings.data().missing_certificate_is_fatal) return false;
-  return on_error(session, {.code = ssl_error_code::no_peer_certificate}) && on_all_errors(session);
+  const ssl_error missing{.code = ssl_error_code::no_peer_certificate};
+  if (!session.settings.data().missing_certificate_is_fatal)
+    return on_error(session, missing) && on_all_errors(session);
+  session.client->verdict = missing;
+  return false;
 } catch (const std::bad_alloc&) {
   return false;
 }

@@ -5,7 +5,8 @@
 // asks, must have the key's hash. So there the application is asked before OpenSSL does anything with the ClientHello.
 //
 // Whoever names an unknown identity goes on with a random key, and fails as somebody with a wrong key does: at the same
-// point, by the same alert. Strangers can't find out who is known here.
+// point, by the same alert. So does one who is known and refused: the key is unproven by then. Strangers can't find out
+// who is known here.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "pre_shared_key_callbacks.hpp"
@@ -18,9 +19,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <vector>
 
 namespace sallyport::detail {
 namespace {
@@ -31,6 +34,8 @@ using ssl_session_ptr = std::unique_ptr<SSL_SESSION, openssl_free<SSL_SESSION_fr
 constexpr std::size_t max_identities_asked_for = 8;
 
 constexpr std::size_t decoy_size = 32;
+
+constexpr std::size_t sha256_size = 32, sha384_size = 48;
 
 /// A key that nobody has; empty if there is no randomness.
 pre_shared_key decoy(pre_shared_key_hash hash = pre_shared_key_hash::sha256) {
@@ -66,22 +71,57 @@ int digest_of(pre_shared_key_hash hash) noexcept {
 
 /// The hash of the key that the client has computed its binder with.
 pre_shared_key_hash hash_of(const offered_identity& offered) {
-  constexpr std::size_t sha384_size = 48;
   return offered.binder_size == sha384_size ? pre_shared_key_hash::sha384 : pre_shared_key_hash::sha256;
 }
 
-/// Leaves this connection only the cipher suites that have the key's hash, in their order. False if there is none.
-bool use_suites_of(SSL* ssl, pre_shared_key_hash hash) {
-  std::string names;
+/// Our cipher suites of TLS 1.3 with this hash, in their order.
+std::vector<const SSL_CIPHER*> suites_of(SSL* ssl, pre_shared_key_hash hash) {
+  std::vector<const SSL_CIPHER*> suites;
   const STACK_OF(SSL_CIPHER)* ciphers = SSL_get_ciphers(ssl);
   for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
     const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(ciphers, i);
     if (SSL_CIPHER_get_protocol_id(cipher) >> 8 != 0x13) continue;  // TLS 1.3's
-    if (EVP_MD_get_type(SSL_CIPHER_get_handshake_digest(cipher)) != digest_of(hash)) continue;
+    if (EVP_MD_get_type(SSL_CIPHER_get_handshake_digest(cipher)) == digest_of(hash)) suites.push_back(cipher);
+  }
+  return suites;
+}
+
+/// True if the client offers one of them.
+bool has_common_suite(SSL* ssl, pre_shared_key_hash hash) {
+  const unsigned char* bytes = nullptr;
+  const std::size_t size = SSL_client_hello_get0_ciphers(ssl, &bytes);
+  return std::ranges::any_of(suites_of(ssl, hash), [&](const SSL_CIPHER* cipher) {
+    const std::uint16_t id = SSL_CIPHER_get_protocol_id(cipher);
+    for (std::size_t i = 0; i + 1 < size; i += 2) {
+      if ((bytes[i] << 8 | bytes[i + 1]) == id) return true;
+    }
+    return false;
+  });
+}
+
+/// Leaves this connection only the cipher suites that have the key's hash, in their order. False if that fails.
+bool use_suites_of(SSL* ssl, pre_shared_key_hash hash) {
+  std::string names;
+  for (const SSL_CIPHER* cipher : suites_of(ssl, hash)) {
     if (!names.empty()) names += ':';
     names += SSL_CIPHER_get_name(cipher);
   }
-  return !names.empty() && SSL_set_ciphersuites(ssl, names.c_str()) == 1;
+  return SSL_set_ciphersuites(ssl, names.c_str()) == 1;
+}
+
+/// Those of the client's identities that may be asked for. What is wrong with the others doesn't depend on who is
+/// known: where it did, the answer would tell.
+std::vector<offered_identity> usable_identities(SSL* ssl) {
+  auto offered = offered_identities(extension(ssl, TLSEXT_TYPE_psk), max_identities_asked_for);
+  std::erase_if(offered, [ssl](const offered_identity& each) {
+    // A ticket, by its age. One that somebody else has issued is no reason to refuse: that client gets a full
+    // handshake. (RFC 8446 section 4.2.11 would have us ignore the age of a key agreed on beforehand, which SHOULD
+    // be 0. But then a known identity with an age would fail by its binder and an unknown one would be a ticket.)
+    if (each.obfuscated_ticket_age != 0) return true;
+    if (each.binder_size != sha256_size && each.binder_size != sha384_size) return true;  // OpenSSL refuses the size
+    return !has_common_suite(ssl, hash_of(each));
+  });
+  return offered;
 }
 
 /// TLS 1.3: OpenSSL wants the session that an identity stands for.
@@ -116,8 +156,7 @@ unsigned give_key(SSL* ssl, const char* identity, unsigned char* key, unsigned s
   client_authentication& client = *session->client;
   // An empty name is nobody's: it would read as if no key had been used.
   if (identity != nullptr && *identity != '\0') ask_for_key(client, identity);
-  if (client.knows_identity && !may_use_key(*session)) return 0;
-  if (!client.knows_identity) client.key = decoy();
+  if (!client.knows_identity || !may_use_key(*session)) client.key = decoy();
 
   const pre_shared_key taken = std::move(client.key);
   if (taken.empty() || taken.bytes().size() > size) return 0;
@@ -132,12 +171,21 @@ unsigned give_key(SSL* ssl, const char* identity, unsigned char* key, unsigned s
 
 bool ask_for_offered_keys(session_impl& session, int& alert) {
   client_authentication& client = *session.client;
-  if (client.uses_key) return true;  // the second ClientHello, after a HelloRetryRequest, names the same ones
   SSL* const ssl = session.ssl.get();
-  if (!offers_tls_1_3(extension(ssl, TLSEXT_TYPE_supported_versions))) return true;
-  if (!offers_psk_with_dhe(extension(ssl, TLSEXT_TYPE_psk_kex_modes))) return true;
+  std::vector<offered_identity> offered;
+  if (offers_tls_1_3(extension(ssl, TLSEXT_TYPE_supported_versions)) &&
+      offers_psk_with_dhe(extension(ssl, TLSEXT_TYPE_psk_kex_modes))) {
+    offered = usable_identities(ssl);
+  }
+  if (client.uses_key) {
+    // The second ClientHello, after a HelloRetryRequest, names the same ones (RFC 8446 section 4.1.2). Without the key,
+    // it would profit from what was ignored for the key's sake.
+    client.withdrew_key = std::ranges::find(offered, client.identity, &offered_identity::name) == offered.end();
+    alert = SSL_AD_ILLEGAL_PARAMETER;
+    return !client.withdrew_key;
+  }
+  if (offered.empty()) return true;
 
-  const auto offered = offered_identities(extension(ssl, TLSEXT_TYPE_psk), max_identities_asked_for);
   alert = SSL_AD_INTERNAL_ERROR;
   const offered_identity* chosen = nullptr;
   for (const offered_identity& each : offered) {
@@ -147,27 +195,17 @@ bool ask_for_offered_keys(session_impl& session, int& alert) {
     break;
   }
   if (chosen == nullptr) {
-    // A ticket that somebody else has issued is no reason to refuse: that client gets a full handshake.
-    const auto is_agreed_on = [](const offered_identity& each) { return each.obfuscated_ticket_age == 0; };
-    auto pretended = std::ranges::find_if(offered, is_agreed_on);
-    if (client.refused) pretended = offered.begin();
-    client.identity.clear();
-    if (pretended == offered.end()) return true;
-    client.identity = pretended->name;
-    client.key = decoy(hash_of(*pretended));
-  } else if (client.key.hash() != hash_of(*chosen)) {
-    // OpenSSL would answer with another alert than to a wrong key, and so tell that the identity exists.
+    chosen = &offered.front();
+    client.identity = chosen->name;
+    client.key = {};
+  }
+  // With a key of another hash OpenSSL would answer with another alert than to a wrong key.
+  if (client.key.empty() || client.key.hash() != hash_of(*chosen) || !may_use_key(session)) {
     client.key = decoy(hash_of(*chosen));
-  } else if (!may_use_key(session)) {
-    // What certificate_required becomes while the version isn't settled.
-    alert = client.alert ? static_cast<int>(*client.alert) : SSL_AD_HANDSHAKE_FAILURE;
-    return false;
   }
   if (client.key.empty()) return false;
   client.uses_key = true;
-  if (use_suites_of(ssl, client.key.hash())) return true;
-  alert = SSL_AD_HANDSHAKE_FAILURE;
-  return false;
+  return use_suites_of(ssl, client.key.hash());
 }
 
 void install_pre_shared_key_callbacks(SSL_CTX* ssl_ctx) noexcept {

@@ -55,6 +55,9 @@ failure why_handshake_failed(const detail::session_impl& session) {
   }
   const detail::client_authentication* client = session.client.get();
   if (client == nullptr || why.code == handshake_error::alert_from_client) return why;
+  if (client->withdrew_key) {
+    return {handshake_error::protocol_violation, "the second ClientHello lacks the pre-shared key of the first"};
+  }
   if (client->verdict) return {detail::reason_of(*client->verdict), client->verdict->error_string()};
   if (why.code == handshake_error::bad_pre_shared_key) {
     why.detail = (client->knows_identity ? "wrong pre-shared key for the identity \"" : "unknown identity \"") +

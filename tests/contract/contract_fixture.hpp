@@ -8,6 +8,9 @@
 #include "support/program.hpp"
 #include "support/temporary_directory.hpp"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -152,6 +155,25 @@ inline client_view run_client(raw_client socket, const wire_client_options& opti
   view.application_protocol = client.application_protocol();
   return view;
 }
+
+/// No descriptor beyond those in use, while it lives.
+class descriptor_shortage {
+ public:
+  descriptor_shortage() {
+    ::getrlimit(RLIMIT_NOFILE, &former_);
+    const int next = ::dup(0);
+    if (next < 0) throw std::runtime_error("dup failed");
+    ::close(next);
+    const rlimit none{static_cast<rlim_t>(next), former_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  descriptor_shortage(const descriptor_shortage&) = delete;
+  descriptor_shortage& operator=(const descriptor_shortage&) = delete;
+  ~descriptor_shortage() { ::setrlimit(RLIMIT_NOFILE, &former_); }
+
+ private:
+  rlimit former_{};
+};
 
 /// `server` records from the start; whoever is let in gets the welcome, and is `accepted` until the next one comes.
 class contract_fixture : public server_fixture {

@@ -137,7 +137,7 @@ class server_fixture : public testing::Test {
   };
   /// A client and our end of its connection, both past the handshake.
   connected_pair make_pair(const wire_client_options& options = {}) {
-    auto client = in_background([this, options, client_port = port()] {
+    auto client = in_background([options, client_port = port()] {
       wire_client made(raw_client::to_port(client_port), options);
       made.handshake();
       return made;

@@ -61,19 +61,26 @@ class Certificates:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
 
-    def issue(self, name, algorithm="ecdsa", names=DEFAULT_NAMES, validity=None):
+    def issue(self, name, algorithm="ecdsa", names=DEFAULT_NAMES, validity=None, purposes="serverAuth,clientAuth"):
         """A certificate signed by the CA. `validity` is a pair such as ("20200101000000Z", "20200201000000Z")."""
         identity = Identity(self.path(f"{name}.pem"), self.path(f"{name}.key"))
         self._make_key(identity.key, algorithm)
         request, extensions = self.path(f"{name}.csr"), self.path(f"{name}.ext")
         extensions.write_text("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
-                              "extendedKeyUsage=serverAuth,clientAuth\nsubjectAltName=" + ",".join(names) + "\n")
+                              f"extendedKeyUsage={purposes}\nsubjectAltName=" + ",".join(names) + "\n")
         self._openssl("req", "-new", "-key", identity.key, "-subj", f"/CN={name}", "-out", request)
         if validity is None:
             self._openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._ca_key, "-CAcreateserial",
                           "-days", "30", "-extfile", extensions, "-out", identity.certificate)
         else:
             self._issue_with_dates(request, extensions, identity.certificate, *validity)
+        return identity
+
+    def self_signed(self, name):
+        identity = Identity(self.path(f"{name}.pem"), self.path(f"{name}.key"))
+        self._make_key(identity.key, "ecdsa")
+        self._openssl("req", "-x509", "-new", "-key", identity.key, "-subj", f"/CN={name}", "-days", "30",
+                      "-addext", "basicConstraints=critical,CA:FALSE", "-out", identity.certificate)
         return identity
 
     def expired(self):

@@ -159,6 +159,12 @@ void raw_client::set_receive_buffer(int size) {
 
 struct wire_client::implementation {
   explicit implementation(raw_client connected) : socket(std::move(connected)) {}
+  implementation(const implementation&) = delete;
+  implementation& operator=(const implementation&) = delete;
+  ~implementation() {
+    // Otherwise OpenSSL would never resume the session of a connection that wasn't closed.
+    if (ssl) SSL_set_shutdown(ssl.get(), SSL_SENT_SHUTDOWN);
+  }
 
   raw_client socket;
   std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context{nullptr, &SSL_CTX_free};

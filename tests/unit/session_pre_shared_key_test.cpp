@@ -153,12 +153,18 @@ TEST_P(session_pre_shared_key, shows_no_certificate_where_one_is_required) {
   ignored.server().ignore_ssl_errors();
   ignored.complete(GetParam());
 
+  // As if her key were wrong: she might be somebody who only knows her name.
+  const char* const alert =
+      GetParam() == TLS1_3_VERSION ? "alert_sent fatal illegal_parameter" : "alert_sent fatal bad_record_mac";
   client_at_the_gate refused(server, alice(GetParam()));
   refused.server().set_pre_shared_key(key_of(alices_key));
-  refused.asks(handshake_question::ssl_errors)
-      .handshake_fails(handshake_error::no_client_certificate,
-                       {GetParam() == TLS1_3_VERSION ? "alert_sent fatal handshake_failure"
-                                                     : "alert_sent fatal unknown_psk_identity"});
+  refused.asks(handshake_question::ssl_errors).handshake_fails(handshake_error::no_client_certificate, {alert});
+
+  configuration.missing_certificate_is_fatal = true;
+  const context strict = make_context(configuration);
+  client_at_the_gate not_asked(strict, alice(GetParam()));
+  not_asked.server().set_pre_shared_key(key_of(alices_key));
+  not_asked.handshake_fails(handshake_error::no_client_certificate, {alert});
 }
 
 TEST_P(session_pre_shared_key, abandoned_leaks_nothing) {
@@ -212,8 +218,8 @@ TEST(session_pre_shared_key_1_3, is_not_confused_by_foreign_tickets) {
       .client_receives("");
   ASSERT_EQ(first.client().tickets().size(), 1U);
 
-  client_at_the_gate steps(key_server(), {.version = TLS1_3_VERSION, .resumed = first.client().tickets()[0]});
-  steps.handshake(progress::want_input, {}).client_handshake();
+  session_steps steps(key_server(), {.version = TLS1_3_VERSION, .resumed = first.client().tickets()[0]});
+  steps.client_handshake().handshake(progress::want_input, {"started", "client_hello"}).client_handshake();
   steps.handshake(progress::done, {}).client_is_connected();
   EXPECT_EQ(steps.server().pre_shared_key_identity(), "");
   EXPECT_FALSE(steps.server().resumed());

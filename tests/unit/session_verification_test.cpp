@@ -154,6 +154,11 @@ TEST_P(session_verification, query_tells_and_accepts_unless_refused) {
   refused.asks(handshake_question::ssl_errors);
   refused.server().refuse();
   refused.handshake_fails(handshake_error::client_certificate_expired, {"alert_sent fatal certificate_expired"});
+
+  client_at_the_gate by_choice(server, GetParam(), expired());
+  by_choice.asks(handshake_question::ssl_errors);
+  by_choice.server().refuse(certificate_alert::bad_certificate);
+  by_choice.handshake_fails(handshake_error::client_certificate_expired, {"alert_sent fatal bad_certificate"});
 }
 
 TEST_P(session_verification, a_missing_certificate_is_an_error_that_can_be_ignored) {
