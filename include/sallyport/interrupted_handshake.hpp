@@ -53,7 +53,8 @@ class interrupted_handshake {
   /// Goes on with the verification, which may meet more errors: each is a handshake_interrupted_on_error again. At its
   /// end ssl_errors lists them all, and in peer_verify_mode::verify they must be ignored there too.
   void resume();
-  /// Ends the handshake with the alert that belongs to the error, or with another one.
+  /// Ends the handshake with the alert that belongs to the error, or with another one. (To a client that authenticates
+  /// by a pre-shared key it always looks like a wrong key.)
   void abort();
   void abort(certificate_alert alert);
 

@@ -191,7 +191,8 @@ class ssl_server {
   /// continue_interrupted_handshake() or defer_interrupted_handshake(); otherwise the client is refused.
   signal<void(ssl_socket&, const ssl_error&)>& handshake_interrupted_on_error;
   /// The client wants to authenticate by a pre-shared key (ssl_configuration::pre_shared_keys) and names an identity.
-  /// In TLS 1.3 a client may name several: each is asked for until a slot knows one.
+  /// In TLS 1.3 a client may name several: each is asked for until a slot knows one. Whoever isn't let in, for whatever
+  /// reason, fails as with a wrong key, so that strangers can't find out which identities exist.
   signal<void(ssl_socket&, ssl_pre_shared_key_authenticator&)>& pre_shared_key_authentication_required;
   /// The handshake has failed (category "sallyport.handshake"). The last signal about this connection; the slot may
   /// still ask the socket for its report(), and for everything that is in it.
