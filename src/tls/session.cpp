@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/session.hpp>
 
-#include "certificate_data.hpp"
 #include "client_verification.hpp"
 #include "first_record.hpp"
 #include "pre_shared_key_callbacks.hpp"
@@ -28,10 +27,6 @@ constexpr std::size_t max_plaintext_per_record = 16384;  // RFC 8446 section 5.1
 
 // More than a record adds to its plaintext, plus a KeyUpdate that OpenSSL may put before it.
 constexpr std::size_t max_record_overhead = 512;
-
-}  // namespace
-
-namespace {
 
 using detail::failure;
 
@@ -401,67 +396,6 @@ std::string session::client_offers() const { return impl_->offer.describe(reason
 std::string session::server_offers() const {
   if (!impl_->ssl) return "";
   return detail::describe_server_offer(impl_->ssl.get(), impl_->settings.data(), reason_of(*impl_));
-}
-
-// --- questions and answers ---
-
-handshake_question session::question() const noexcept {
-  return impl_->client ? impl_->client->question : handshake_question::none;
-}
-
-void session::continue_interrupted_handshake() noexcept {
-  if (impl_->client) impl_->client->continue_once = true;
-}
-
-void session::ignore_ssl_errors() noexcept {
-  if (impl_->client) impl_->client->ignores_all = true;
-}
-
-void session::ignore_ssl_errors(std::span<const ssl_error> expected) {
-  if (impl_->client) impl_->client->expected.assign(expected.begin(), expected.end());
-}
-
-bool session::ignores_ssl_errors() const noexcept { return impl_->client && impl_->client->ignores_errors(); }
-
-void session::set_pre_shared_key(pre_shared_key key) noexcept {
-  if (impl_->client) impl_->client->key = std::move(key);
-}
-
-void session::refuse() noexcept {
-  if (impl_->client) impl_->client->refused = true;
-}
-
-void session::refuse(certificate_alert alert) noexcept {
-  if (!impl_->client) return;
-  impl_->client->refused = true;
-  impl_->client->alert = alert;
-}
-
-bool session::interrupts_on_error() const noexcept { return impl_->settings.data().interrupts_on_error; }
-const std::string& session::pre_shared_key_identity_hint() const noexcept {
-  return impl_->settings.data().pre_shared_key_identity_hint;
-}
-
-std::span<const ssl_error> session::ssl_handshake_errors() const noexcept {
-  if (!impl_->client) return {};
-  return impl_->client->errors;
-}
-
-const std::string& session::pre_shared_key_identity() const noexcept {
-  static const std::string none;
-  return impl_->client ? impl_->client->identity : none;
-}
-
-const std::vector<certificate>& session::peer_certificate_chain() const noexcept {
-  static const std::vector<certificate> none;
-  return impl_->client ? impl_->client->chain : none;
-}
-
-std::optional<certificate> session::local_certificate() const {
-  if (impl_->phase != handshake_phase::complete || !pre_shared_key_identity().empty()) return std::nullopt;
-  X509* const used = SSL_get_certificate(impl_->ssl.get());
-  if (used == nullptr) return std::nullopt;
-  return detail::certificate_of(used);
 }
 
 std::string_view to_string(handshake_phase phase) noexcept {

@@ -220,7 +220,9 @@ class contract_fixture : public server_fixture {
     run_until([&] {
       if (auto socket = server.next_pending_connection()) {
         accepted.emplace(std::move(*socket));
-        asio::async_write(*accepted, asio::buffer(welcome), [this](error_code, std::size_t) { accepted->close(); });
+        asio::async_write(*accepted, asio::buffer(welcome), [this](error_code, std::size_t) {
+          if (accepted) accepted->close();
+        });
       }
       return program.wait_for(0s) == std::future_status::ready;
     });
