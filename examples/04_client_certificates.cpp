@@ -1,7 +1,10 @@
 // Clients show certificates. Who has one of our CA's gets in; about anybody else a slow look-up on another thread
 // decides, while the handshake waits.
 //
-//   04_client_certificates PORT CA_FILE FINGERPRINT...
+//   04_client_certificates PORT CA_FILE [FINGERPRINT]...
+//   openssl s_client -connect localhost:PORT -cert client.pem -key client.key
+//
+// A fingerprint is `openssl x509 -in client.pem -noout -fingerprint -sha256` in lower case and without colons.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/sallyport.hpp>
@@ -29,7 +32,10 @@ asio::awaitable<void> serve(sallyport::ssl_server& server) {
 }
 
 int main(int argc, char** argv) {
-  if (argc < 3) return 2;
+  if (argc < 3) {
+    std::cerr << "usage: 04_client_certificates PORT CA_FILE [FINGERPRINT]...\n";
+    return 2;
+  }
   const std::vector<std::string> known(argv + 3, argv + argc);
 
   asio::io_context context(1);
@@ -39,18 +45,23 @@ int main(int argc, char** argv) {
   sallyport::ssl_configuration configuration;
   configuration.identities = {sallyport::identity::self_signed({"localhost"}).value()};
   configuration.verify_mode = sallyport::peer_verify_mode::verify;
-  configuration.ca_certificates = sallyport::trust_store::from_pem_file(argv[2]).value();
+  const auto ca = sallyport::trust_store::from_pem_file(argv[2]);
+  if (!ca) {
+    std::cerr << ca.error().detail << '\n';
+    return 2;
+  }
+  configuration.ca_certificates = *ca;
   configuration.handshake_must_interrupt_on_error = true;
   server.set_configuration(configuration).value();
 
   server.handshake_interrupted_on_error.connect([&](sallyport::ssl_socket& socket, const sallyport::ssl_error&) {
     // If we go on, what was found so far is accepted in the end, and nothing else.
     socket.ignore_ssl_errors(socket.ssl_handshake_errors());
-    asio::post(database, [&known, waiting = socket.defer_interrupted_handshake()]() mutable {
-      const bool is_known = waiting.error().certificate &&
-                            std::ranges::count(known, waiting.error().certificate->sha256_fingerprint()) > 0;
-      if (is_known) waiting.resume();
-    });  // undecided, it is refused here
+    // The client's own certificate counts: the error may be about another one of its chain.
+    asio::post(database,
+               [&known, client = socket.peer_certificate(), waiting = socket.defer_interrupted_handshake()]() mutable {
+                 if (client && std::ranges::count(known, client->sha256_fingerprint()) > 0) waiting.resume();
+               });  // undecided, it is refused here
   });
   server.error_occurred.connect([](sallyport::ssl_socket& socket, sallyport::error_code) {
     std::cerr << socket.peer_name() << ": " << socket.report().sentence << '\n';

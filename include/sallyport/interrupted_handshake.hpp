@@ -53,8 +53,9 @@ class interrupted_handshake {
   /// Goes on with the verification, which may meet more errors: each is a handshake_interrupted_on_error again. At its
   /// end ssl_errors lists them all, and in peer_verify_mode::verify they must be ignored there too.
   void resume();
-  /// Ends the handshake with the alert that belongs to the error, or with another one. (To a client that authenticates
-  /// by a pre-shared key it always looks like a wrong key.)
+  /// Ends the handshake with the alert that belongs to the error, or with another one. (A client without a certificate
+  /// always gets certificate_required, in TLS 1.2 handshake_failure; to one that authenticates by a pre-shared key it
+  /// always looks like a wrong key.)
   void abort();
   void abort(certificate_alert alert);
 
@@ -80,7 +81,7 @@ class deferred_pre_shared_key {
   std::uint64_t id() const noexcept { return id_; }
   const std::string& identity() const noexcept { return identity_; }
 
-  /// Goes on with this key. An empty one refuses.
+  /// Goes on with this key. An empty one, or one longer than pre_shared_key::max_size, refuses.
   void answer(pre_shared_key key);
   /// The identity is unknown: the client is refused as if its key were wrong.
   void refuse();

@@ -40,8 +40,8 @@ class pre_shared_key {
 
 /// What ssl_server::pre_shared_key_authentication_required asks its slot to fill in (QSslPreSharedKeyAuthenticator).
 ///
-/// With no key set the client is refused, in the same way and after the same time as one whose key is wrong: it can't
-/// find out which identities exist.
+/// With no key set the client is refused, in the same way and after the same time as one whose key is wrong:
+/// strangers can't find out which identities exist.
 class ssl_pre_shared_key_authenticator {
  public:
   ssl_pre_shared_key_authenticator(std::string identity, std::string identity_hint)

@@ -113,15 +113,17 @@ class session {
   /// What a step that returned want_answer asks; none otherwise.
   handshake_question question() const noexcept;
 
-  /// Answers to question(), to be given before the next handshake(). Those about errors of the certificate may also
-  /// come before they are asked for. With a list that isn't empty the list decides alone: every error must be in it.
+  /// Answers to question(), to be given before the next handshake(). ignore_ssl_errors() may also come before it is
+  /// asked for. With a list that isn't empty the list decides alone: every error must be in it.
   void continue_interrupted_handshake() noexcept;
   void ignore_ssl_errors() noexcept;
   void ignore_ssl_errors(std::span<const ssl_error> expected);
   /// True if the errors found so far would be ignored: all of them, or because the list has them.
   bool ignores_ssl_errors() const noexcept;
+  /// A key longer than pre_shared_key::max_size is none.
   void set_pre_shared_key(pre_shared_key key) noexcept;
-  /// Refuses whatever is asked now or later, with the alert of the first error or the given one.
+  /// Refuses whatever is asked now or later, with the alert of the first error or the given one. (A missing certificate
+  /// and a pre-shared key have alerts of their own.)
   void refuse() noexcept;
   void refuse(certificate_alert alert) noexcept;
 

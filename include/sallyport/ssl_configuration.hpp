@@ -23,8 +23,8 @@ enum class security_profile {
 enum class peer_verify_mode {
   none,    ///< not asked
   query,   ///< asked; errors are told (peer_verify_error, ssl_errors), and the connection is accepted all the same
-  verify,  ///< asked; without a certificate that the trust store vouches for there is no connection, unless a slot of
-           ///< ssl_errors ignores the errors
+  verify,  ///< asked; without a certificate that the trust store vouches for there is no connection, unless a slot
+           ///< ignores the errors
 };
 
 /// All settings of TLS on a server. Nothing is checked here: context::make() does that, once.
@@ -59,8 +59,9 @@ struct ssl_configuration {
   bool handshake_must_interrupt_on_error = false;
 
   /// Let clients authenticate by a pre-shared key, too: pre_shared_key_authentication_required asks for each one's key.
-  /// In TLS 1.2 with (EC)DHE only, unless `ciphers` names others. Such a connection shows no certificate: where
-  /// verify_mode is verify, ssl_errors tells no_peer_certificate, which has to be ignored.
+  /// In TLS 1.2 with (EC)DHE only, unless `ciphers` names others. Such a client shows no certificate: where verify_mode
+  /// is verify, ssl_errors tells no_peer_certificate, which a slot has to ignore for it, and for it alone: only if the
+  /// socket's pre_shared_key_identity() isn't empty.
   bool pre_shared_keys = false;
 
   /// TLS 1.2: what tells a client which of its identities is wanted; at most 128 bytes, without NUL.

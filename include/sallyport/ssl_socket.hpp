@@ -124,14 +124,15 @@ class ssl_socket {
   /// Ours, that the client was shown; none with a pre-shared key.
   std::optional<certificate> local_certificate() const;
 
-  /// Who the client is by its pre-shared key; "" if it has used none.
+  /// Who the client is by its pre-shared key; "" if it has used none. During the handshake it is only who the client
+  /// claims to be.
   const std::string& pre_shared_key_identity() const noexcept;
 
   /// Everything that was found wrong with the client's certificate, also where it was ignored.
   std::span<const ssl_error> ssl_handshake_errors() const noexcept;
 
-  /// Accept this client's certificate in spite of its errors. Inside a slot of started_encryption_handshake,
-  /// peer_verify_error, handshake_interrupted_on_error or ssl_errors; later it has no effect. The second form accepts
+  /// Accept this client's certificate in spite of its errors. Inside a slot of ssl_errors or of a signal before it;
+  /// later it has no effect. The second form accepts
   /// only errors in `expected`, and decides alone if that isn't empty (as in QSslSocket).
   void ignore_ssl_errors();
   void ignore_ssl_errors(std::span<const ssl_error> expected);

@@ -42,6 +42,7 @@ struct client_authentication {
   std::string identity;
   bool uses_key = false;        ///< OpenSSL was given a key for `identity`
   bool knows_identity = false;  ///< the application has a key for it
+  bool has_other_hash = false;  ///< which isn't that of the client's binder
   bool withdrew_key = false;    ///< the second ClientHello lacks the identity of the first
 
   /// QSslSocket's rule: a list that isn't empty decides alone.

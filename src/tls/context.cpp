@@ -48,6 +48,9 @@ constexpr const char* signature_algorithms =
 // A list of CA names longer than one record would be a burden on every handshake, and past 64 KiB break it.
 constexpr int longest_ca_names = 16 * 1024;
 
+// In bytes. OpenSSL would take 100 KiB, and a connection keeps what its client has shown.
+constexpr long longest_client_chain = 32 * 1024;
+
 // RFC 4279 section 5.3 lets every client take that much.
 constexpr std::size_t longest_identity_hint = 128;
 
@@ -296,6 +299,7 @@ bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
   }
   detail::install_verification_callbacks(ctx);
   SSL_CTX_set_verify_depth(ctx, configuration.verify_depth);
+  SSL_CTX_set_max_cert_list(ctx, longest_client_chain);
   if (SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) != 1) return false;
   if (!configuration.ca_certificates) return true;
   const detail::trust_store_data& trust = configuration.ca_certificates->data();

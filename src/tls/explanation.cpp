@@ -53,8 +53,7 @@ constexpr std::array explanations{
         .cause =
             "The first bytes are no TLS record. It is a scanner that tries other protocols, a client that speaks "
             "its protocol without TLS (or expects STARTTLS, which isn't spoken here), or a load balancer that puts "
-            "a PROXY header before the connection. A ClientHello of more than 32 KiB, which no real client sends, "
-            "counts as this too.",
+            "a PROXY header before the connection.",
         .cure =
             "Nothing, if scanners do it. If it is your client, switch its TLS on, and see that its port is this one "
             "(\"implicit TLS\", not STARTTLS). If a load balancer is in front, switch its PROXY protocol off. With "
@@ -161,7 +160,8 @@ constexpr std::array explanations{
     },
     explanation{
         .reason = handshake_error::no_common_application_protocol,
-        .action = "add one of the client's protocols to --alpn, or give the client one of the server's",
+        .action =
+            "add one of the client's protocols to alpn_protocols (--alpn), or give the client one of the server's",
         .cause = "The client has said (ALPN) which application protocols it speaks, and none of them is served here. "
                  "`client_offers` and `server_offers` in the log have both lists. Names are compared byte by byte: "
                  "`http/1.1`, not `HTTP/1.1`. Typical is a client that insists on `h2`, as gRPC does.",
@@ -186,7 +186,7 @@ constexpr std::array explanations{
     },
     explanation{
         .reason = handshake_error::no_client_certificate,
-        .action = "give the client a certificate and its key, issued by a CA of --client-ca",
+        .action = "give the client a certificate and its key, issued by one of ca_certificates (--client-ca)",
         .cause =
             "Clients have to show a certificate here (`--client-verify verify`), and this one sent none. It has none "
             "configured; or it found none that fits: we name the CAs of `--client-ca`, and most clients send only "
@@ -214,8 +214,8 @@ constexpr std::array explanations{
     },
     explanation{
         .reason = handshake_error::client_certificate_unknown_ca,
-        .action = "add the CA that issued the client's certificate to --client-ca, or let the client send its "
-                  "intermediate certificates",
+        .action =
+            "add the CA of the client's certificate to ca_certificates (--client-ca), or let it send its intermediates",
         .cause = "Nothing in `--client-ca` vouches for the client's certificate. It is of another CA, it has signed "
                  "itself, or the client doesn't send the intermediate certificates that lead to our CA. After a change "
                  "of the CA: the server still has the old file, as it reads it only when it starts.",
@@ -270,7 +270,7 @@ constexpr std::array explanations{
     },
     explanation{
         .reason = handshake_error::bad_pre_shared_key,
-        .action = "compare the identity and the key in the client with the line in --psk-file",
+        .action = "compare the identity and the key in the client with the server's (--psk-file)",
         .cause =
             "The client wants to authenticate by a pre-shared key, and its identity isn't known here or its key is "
             "another one. The client is told the same in both cases, so that nobody can find out which identities "
@@ -313,8 +313,8 @@ constexpr std::array explanations{
         .action = "find out which client it is: a fault in its TLS, a middlebox that changes bytes, or an attacker",
         .cause =
             "It began as TLS, and then came something that breaks the protocol: a malformed message, one out of turn, "
-            "a "
-            "record that doesn't decrypt. Scanners for old weaknesses do it on purpose. From a real client it is a "
+            "a record that doesn't decrypt, or more than 32 KiB of ClientHello or certificates. Scanners for old "
+            "weaknesses do it on purpose. From a real client it is a "
             "fault of its TLS library, or of a middlebox on the way that changes what it doesn't understand.",
         .cure = "Nothing, if the address is unknown: the client was refused, which is right. If it is one of yours, "
                 "update its "
@@ -326,7 +326,8 @@ constexpr std::array explanations{
     },
     explanation{
         .reason = handshake_error::evicted,
-        .action = "look for a flood of silent clients, or raise --max-handshakes or the descriptor limit",
+        .action =
+            "look for a flood of silent clients, or raise max_handshakes (--max-handshakes) or the descriptor limit",
         .cause =
             "More handshakes were in progress than there are places, in all (`--max-handshakes`) or for one address "
             "(`--max-handshakes-per-address`), or the process was out of descriptors; the oldest silent one had to go. "

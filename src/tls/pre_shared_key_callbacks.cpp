@@ -200,7 +200,8 @@ bool ask_for_offered_keys(session_impl& session, int& alert) {
     client.key = {};
   }
   // With a key of another hash OpenSSL would answer with another alert than to a wrong key.
-  if (client.key.empty() || client.key.hash() != hash_of(*chosen) || !may_use_key(session)) {
+  client.has_other_hash = !client.key.empty() && client.key.hash() != hash_of(*chosen);
+  if (client.key.empty() || client.has_other_hash || !may_use_key(session)) {
     client.key = decoy(hash_of(*chosen));
   }
   if (client.key.empty()) return false;

@@ -6,9 +6,9 @@
 #include "client_verification.hpp"
 #include "first_record.hpp"
 #include "pre_shared_key_callbacks.hpp"
-#include "printable.hpp"
 #include "session_callbacks.hpp"
 #include "session_impl.hpp"
+#include "utf8.hpp"
 
 #include <algorithm>
 #include <array>
@@ -27,6 +27,9 @@ constexpr std::size_t max_plaintext_per_record = 16384;  // RFC 8446 section 5.1
 
 // More than a record adds to its plaintext, plus a KeyUpdate that OpenSSL may put before it.
 constexpr std::size_t max_record_overhead = 512;
+
+// In a sentence.
+constexpr std::size_t longest_identity = 64;
 
 using detail::failure;
 
@@ -54,9 +57,17 @@ failure why_handshake_failed(const detail::session_impl& session) {
     return {handshake_error::protocol_violation, "the second ClientHello lacks the pre-shared key of the first"};
   }
   if (client->verdict) return {detail::reason_of(*client->verdict), client->verdict->error_string()};
+  if (session.settings.data().identities.empty() && client->identity.empty() &&
+      (why.code == handshake_error::no_common_cipher || why.code == handshake_error::no_common_signature_algorithm)) {
+    return {handshake_error::bad_pre_shared_key,
+            "the client offers no pre-shared key, and this server has no certificate"};
+  }
   if (why.code == handshake_error::bad_pre_shared_key) {
-    why.detail = (client->knows_identity ? "wrong pre-shared key for the identity \"" : "unknown identity \"") +
-                 detail::printable(client->identity) + '"';
+    const char* const what = !client->knows_identity  ? "unknown identity"
+                             : client->has_other_hash ? "key bound to another hash than the client's, for the identity"
+                                                      : "wrong pre-shared key for the identity";
+    why.detail = std::string(what) + " \"" +
+                 detail::shortened(detail::escaped_for_log(client->identity), longest_identity) + '"';
   }
   return why;
 }

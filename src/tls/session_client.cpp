@@ -32,6 +32,8 @@ void session::ignore_ssl_errors(std::span<const ssl_error> expected) {
 bool session::ignores_ssl_errors() const noexcept { return impl_->client && impl_->client->ignores_errors(); }
 
 void session::set_pre_shared_key(pre_shared_key key) noexcept {
+  // One that OpenSSL can't take is none: its errors would tell it from a wrong one.
+  if (key.bytes().size() > pre_shared_key::max_size) key = {};
   if (impl_->client) impl_->client->key = std::move(key);
 }
 

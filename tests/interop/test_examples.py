@@ -117,6 +117,10 @@ class Examples(CertificatesTest):
                 self.assertTrue(running.log.find(r"sent no certificate", EVENT_TIMEOUT))
             with RunningExample("04_client_certificates", self.certificates.ca, fingerprint) as running:
                 self.assertEqual(s_client(running.port, version, *stranger), "Hello CN=stranger\n")
+                # A known certificate behind one's own vouches for nobody.
+                pretender = self.certificates.self_signed("pretender")
+                chain = ("-cert", pretender.certificate, "-key", pretender.key, "-cert_chain", f"{strangers}.pem")
+                self.assertEqual(s_client(running.port, version, *chain), "")
 
     def test_05_pre_shared_keys(self):
         key = "00112233445566778899aabbccddeeff"

@@ -45,12 +45,13 @@ class Explain(unittest.TestCase):
                     self.assertIn(target, headings, page.name)
 
     def test_unknown_reason(self):
-        for name, nearest in (("no_comon_version", "no_common_version"), ("tls", "not_tls"), ("", ""), ("a\nb", "")):
+        for name, nearest in (("no_comon_version", "; did you mean no_common_version"), ("tls", "; did you mean not_tls"),
+                              ("", " "), ("a\nb", " ")):
             with self.subTest(name):
                 finished = run("explain", name)
                 self.assertEqual((finished.returncode, finished.stdout), (2, ""))
                 self.assertEqual(len(finished.stderr.splitlines()), 1, finished.stderr)
-                self.assertRegex(finished.stderr, rf"^sallyport: .* is no reason; did you mean \w*{nearest}")
+                self.assertRegex(finished.stderr, rf"^sallyport: .* is no reason{nearest}")
 
     # So that nobody is told to use an option that doesn't exist.
     def test_options_in_the_texts_exist(self):

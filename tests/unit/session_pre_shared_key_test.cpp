@@ -138,9 +138,19 @@ TEST_P(session_pre_shared_key, works_without_any_certificate) {
 
   session_steps stranger(server, {.version = GetParam()});
   stranger.client_handshake();
-  stranger.handshake_fails(
-      GetParam() == TLS1_3_VERSION ? handshake_error::no_common_signature_algorithm : handshake_error::no_common_cipher,
-      {"started", "client_hello", "alert_sent fatal handshake_failure"});
+  stranger.handshake_fails(handshake_error::bad_pre_shared_key,
+                           {"started", "client_hello", "alert_sent fatal handshake_failure"});
+  EXPECT_EQ(stranger.server().error_detail(),
+            "the client offers no pre-shared key, and this server has no certificate");
+}
+
+// OpenSSL's errors about it would tell a known identity from an unknown one.
+TEST_P(session_pre_shared_key, that_is_too_long_is_none) {
+  client_at_the_gate steps(key_server(), alice(GetParam()));
+  steps.server().set_pre_shared_key(key_of(std::string(pre_shared_key::max_size + 1, 'k')));
+  steps.handshake_fails(
+      handshake_error::bad_pre_shared_key,
+      {GetParam() == TLS1_3_VERSION ? "alert_sent fatal illegal_parameter" : "alert_sent fatal bad_record_mac"});
 }
 
 TEST_P(session_pre_shared_key, shows_no_certificate_where_one_is_required) {
@@ -193,6 +203,7 @@ TEST(session_pre_shared_key_1_3, is_bound_to_a_hash) {
   client_at_the_gate other(key_server(), options);
   other.server().set_pre_shared_key(key_of(alices_key));
   other.handshake_fails(handshake_error::bad_pre_shared_key, {"alert_sent fatal illegal_parameter"});
+  EXPECT_EQ(other.server().error_detail(), "key bound to another hash than the client's, for the identity \"alice\"");
 }
 
 // The client's key share doesn't fit, so its ClientHello comes twice: it is asked about once.

@@ -281,6 +281,15 @@ TEST_P(session_verification, two_hundred_wait_at_once_and_go_on_on_another_threa
   std::thread([&waiting] { waiting.clear(); }).join();
 }
 
+// Nobody is asked about it: it isn't even kept.
+TEST_P(session_verification, more_than_32_kib_of_certificates_are_refused) {
+  const context server = server_with(peer_verify_mode::query);
+  const std::vector<std::string> names(
+      180, std::string(60, 'a') + "." + std::string(60, 'b') + "." + std::string(60, 'c') + ".example");
+  client_at_the_gate(server, GetParam(), issue(test_ca(), {.common_name = "large", .names = names}))
+      .handshake_fails(handshake_error::protocol_violation, {"alert_sent fatal illegal_parameter"});
+}
+
 TEST_P(session_verification, the_chain_that_the_client_sent_is_known) {
   ssl_configuration configuration = client_certificate_configuration();
   const context server = make_context(configuration);

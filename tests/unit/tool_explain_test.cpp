@@ -106,10 +106,10 @@ TEST(ToolExplain, NearestNames) {
   EXPECT_EQ(nearest_reasons("no_common").size(), 3U);  // there are five
 }
 
-TEST(ToolExplain, SomethingIsNearestToAnything) {
-  for (const std::string& name : {std::string(), std::string("x"), std::string("\xff\n"), std::string(100'000, 'n')}) {
-    EXPECT_FALSE(nearest_reasons(name).empty());
-    EXPECT_LE(nearest_reasons(name).size(), 3U);
+TEST(ToolExplain, NothingIsNearToWhatIsNoMistyping) {
+  for (const std::string& name :
+       {std::string(), std::string("x"), std::string("\xff\n"), std::string("cypher"), std::string(100'000, 'n')}) {
+    EXPECT_TRUE(nearest_reasons(name).empty()) << name.substr(0, 10);
   }
 }
 

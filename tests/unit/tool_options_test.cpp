@@ -149,7 +149,6 @@ TEST(ToolOptions, ClientsAreVerifiedWhereThereIsACa) {
   EXPECT_EQ(echo({"--client-ca", "ca"}).service.client_verify, peer_verify_mode::verify);
   EXPECT_EQ(echo({"--client-ca", "ca", "--client-verify", "verify"}).service.client_verify, peer_verify_mode::verify);
   EXPECT_EQ(echo({"--client-verify", "query", "--client-ca", "ca"}).service.client_verify, peer_verify_mode::query);
-  EXPECT_EQ(echo({"--client-ca", "ca", "--client-verify", "none"}).service.client_verify, peer_verify_mode::none);
   EXPECT_EQ(echo({"--client-verify", "query"}).service.client_verify, peer_verify_mode::query);
   EXPECT_EQ(echo({"--client-verify", "none"}).service.client_verify, peer_verify_mode::none);
   EXPECT_EQ(echo({"--psk-file", "keys"}).service.client_verify, peer_verify_mode::none);
@@ -223,6 +222,8 @@ TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
       {{"--client-ca", ""}, "--client-ca: the file or directory name is empty"},
       {{"--client-ca", "a", "--client-ca", "b"}, "--client-ca: given more than once"},
       {{"--client-verify", "yes"}, "--client-verify: \"yes\" is not one of none, query, verify"},
+      {{"--client-ca", "ca", "--client-verify", "none"},
+       "--client-ca: is of no use with --client-verify none: everybody would be let in"},
       {{"--client-verify", "verify"},
        "--client-verify: verify needs --client-ca: somebody has to vouch for the clients"},
       {{"--psk-file", ""}, "--psk-file: the file name is empty"},

@@ -158,11 +158,14 @@ std::vector<std::string> nearest_reasons(std::string_view name) {
     nearest = std::min(far, nearest);
     if (far == nearest && names.size() < most_suggestions) names.push_back(candidate);
   }
+  // Beyond a third of the word it is no mistyping.
+  if (nearest > wanted.size() / 3) names.clear();
   return names;
 }
 
 std::string unknown_reason(std::string_view name) {
   const std::vector<std::string> nearest = nearest_reasons(name);
+  if (nearest.empty()) return in_quotes(name) + " is no reason (sallyport explain lists all)";
   std::string text = in_quotes(name) + " is no reason; did you mean " + nearest.front();
   for (std::size_t i = 1; i < nearest.size(); ++i) text += (i + 1 == nearest.size() ? " or " : ", ") + nearest[i];
   return text + "? (sallyport explain lists all)";

@@ -25,7 +25,7 @@ std::string reasons_markdown();
 /// The reason of that name, as the log's `reason` has it; nullopt if there is none.
 std::optional<handshake_error> reason_from_name(std::string_view name);
 
-/// The names of the reasons that `name` may have meant; one to three, equally near.
+/// The names of the reasons that `name` may have meant; at most three, equally near.
 std::vector<std::string> nearest_reasons(std::string_view name);
 
 /// What is said to a name that is no reason: "\"not_tsl\" is no reason; did you mean not_tls?"

@@ -347,6 +347,9 @@ void read_client_verification(const argument_strings& strings, service_options& 
       "--client-verify", strings.client_verify,
       {{"none", peer_verify_mode::none}, {"query", peer_verify_mode::query}, {"verify", peer_verify_mode::verify}},
       to.client_verify);
+  if (to.client_verify == peer_verify_mode::none && to.client_ca) {
+    refuse("--client-ca", "is of no use with --client-verify none: everybody would be let in");
+  }
   if (to.client_verify == peer_verify_mode::verify && !to.client_ca) {
     refuse("--client-verify", "verify needs --client-ca: somebody has to vouch for the clients");
   }

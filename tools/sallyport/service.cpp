@@ -109,7 +109,7 @@ void service::configure() {
   if (!pre_shared_keys_) return;
   if (!pre_shared_keys_->warning().empty()) log_.warning("configuration", {{"detail", pre_shared_keys_->warning()}});
   const bool has_certificate = options_.self_signed || !options_.certificates.empty();
-  if (has_certificate && options_.client_verify == peer_verify_mode::none) {
+  if (has_certificate && options_.client_verify != peer_verify_mode::verify) {
     log_.warning("configuration", {{"detail",
                                     "--psk-file beside --cert: clients without a pre-shared key are let in "
                                     "too (leave --cert out, or ask them for certificates by --client-ca)"}});
