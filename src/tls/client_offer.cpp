@@ -3,8 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client_offer.hpp"
 
-#include "context_data.hpp"
-#include "printable.hpp"
+#include "offer_text.hpp"
 #include "registry_names.hpp"
 
 #include <algorithm>
@@ -20,7 +19,6 @@ namespace {
 
 // Of each list: there aren't as many numbers to offer, and what a client makes us remember has to be bounded.
 constexpr std::size_t longest_list = 1024;
-constexpr std::size_t longest_description = 300;
 
 // The lists in the order in which they are kept.
 enum list : std::size_t { legacy_version, versions, ciphers, groups, signature_algorithms, alpn, list_count };
@@ -68,33 +66,7 @@ std::vector<std::uint16_t> numbers(std::string_view bytes) {
   return all;
 }
 
-// ALPN's ProtocolNameList without its own length; nullopt if it is malformed. Of a `cut` one what is there.
-std::optional<std::vector<std::string>> protocol_names(std::string_view bytes, bool cut) {
-  std::vector<std::string> names;
-  while (!bytes.empty()) {
-    const std::size_t length = byte_at(bytes, 0);
-    const std::string_view name = bytes.substr(1, length);
-    if (name.size() < length && cut) break;
-    if (name.size() < length || name.empty()) return std::nullopt;
-    names.emplace_back(name);
-    bytes.remove_prefix(1 + length);
-  }
-  return names;
-}
-
 // ---- sentences ----
-
-std::string description(const std::vector<std::string>& names, bool cut = false) {
-  if (names.empty()) return "none";
-  std::string text = names.front();
-  for (std::size_t i = 1; i < names.size(); ++i) {
-    if (text.size() + 2 + names[i].size() > longest_description) {
-      return text + ", and " + (cut ? "" : std::to_string(names.size() - i) + " ") + "more";
-    }
-    text += ", " + names[i];
-  }
-  return cut ? text + ", and more" : text;
-}
 
 template <class Name>
 std::vector<std::string> names_of(std::string_view list, Name name) {
@@ -114,28 +86,9 @@ std::vector<std::string> cipher_names(std::string_view list) {
   return names;
 }
 
-// A name as it is if it looks like one ("http/1.1"), otherwise in quotes.
-std::string protocol_name(std::string_view name) {
-  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/.-_+";
-  std::string text = printable(name);
-  if (name.find_first_not_of(plain) == std::string_view::npos) return text;
-  // So that it can be told where the name ends.
-  std::ranges::replace(text, '"', '?');
-  return '"' + text + '"';
-}
-
-std::vector<std::string> protocol_descriptions(const std::vector<std::string>& protocols) {
-  std::vector<std::string> names;
-  for (const std::string& protocol : protocols) {
-    const bool grease = protocol.size() == 2 && is_grease(number_at(protocol, 0));
-    if (!grease) names.push_back(protocol_name(protocol));
-  }
-  return names;
-}
-
 std::string versions_description(std::string_view bytes) {
   const std::string_view extension = kept(bytes, versions);
-  if (!extension.empty()) return description(names_of(after_length(extension, 1), version_name));
+  if (!extension.empty()) return offer_text(names_of(after_length(extension, 1), version_name));
   // Without the extension the client takes any version up to the one named, or doesn't: it can't say. Beyond TLS 1.2
   // the number means nothing (RFC 8446 section 4.2.1).
   const std::string_view named = kept(bytes, legacy_version);
@@ -194,125 +147,14 @@ std::string client_offer::describe(handshake_error lacking) const {
     case handshake_error::no_common_version:
       return versions_description(bytes_);
     case handshake_error::no_common_cipher:
-      return description(cipher_names(kept(bytes_, ciphers)), is_cut(ciphers));
+      return offer_text(cipher_names(kept(bytes_, ciphers)), is_cut(ciphers));
     case handshake_error::no_common_group:
-      return description(names_of(in_extension(groups), group_name), is_cut(groups));
+      return offer_text(names_of(in_extension(groups), group_name), is_cut(groups));
     case handshake_error::no_common_signature_algorithm:
-      return description(names_of(in_extension(signature_algorithms), signature_algorithm_name),
-                         is_cut(signature_algorithms));
+      return offer_text(names_of(in_extension(signature_algorithms), signature_algorithm_name),
+                        is_cut(signature_algorithms));
     case handshake_error::no_common_application_protocol:
-      return description(protocol_descriptions(application_protocols()), is_cut(alpn));
-    default:
-      return {};
-  }
-}
-
-// ---- the server's side ----
-
-namespace {
-
-std::uint16_t newest_version(SSL* ssl) {
-  const long version = SSL_get_max_proto_version(ssl);
-  return version == 0 ? TLS1_3_VERSION : static_cast<std::uint16_t>(version);
-}
-
-std::uint16_t oldest_version(SSL* ssl) {
-  const long version = SSL_get_min_proto_version(ssl);
-  return version == 0 ? TLS1_VERSION : static_cast<std::uint16_t>(version);
-}
-
-std::vector<std::string> server_versions(SSL* ssl) {
-  std::vector<std::string> names;
-  for (std::uint16_t version = newest_version(ssl); version >= oldest_version(ssl); --version) {
-    names.push_back(version_name(version));
-  }
-  return names;
-}
-
-bool is_a(const EVP_PKEY* key, std::initializer_list<const char*> types) {
-  return key != nullptr && std::ranges::any_of(types, [&](const char* type) { return EVP_PKEY_is_a(key, type) == 1; });
-}
-
-// With the versions and the key that the connection has: OpenSSL's list has suites that these rule out.
-bool is_usable(SSL* ssl, const SSL_CIPHER* cipher) {
-  const bool for_tls_1_3 = SSL_CIPHER_get_protocol_id(cipher) >> 8 == 0x13;
-  if (for_tls_1_3) return newest_version(ssl) >= TLS1_3_VERSION;
-  if (oldest_version(ssl) > TLS1_2_VERSION) return false;
-  const EVP_PKEY* key = SSL_get_privatekey(ssl);
-  switch (SSL_CIPHER_get_auth_nid(cipher)) {
-    case NID_auth_rsa:
-      return is_a(key, {"RSA", "RSA-PSS"});
-    case NID_auth_ecdsa:
-      return is_a(key, {"EC", "ED25519", "ED448"});
-    default:
-      return true;
-  }
-}
-
-std::vector<std::string> server_ciphers(SSL* ssl) {
-  std::vector<std::string> names;
-  const STACK_OF(SSL_CIPHER)* all = SSL_get_ciphers(ssl);
-  for (int i = 0; i < sk_SSL_CIPHER_num(all); ++i) {
-    const SSL_CIPHER* cipher = sk_SSL_CIPHER_value(all, i);
-    if (is_usable(ssl, cipher)) names.push_back(cipher_suite_name(SSL_CIPHER_get_protocol_id(cipher)));
-  }
-  return names;
-}
-
-std::vector<std::string> server_groups(std::string_view list) {
-  std::vector<std::string> names;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(':'), list.size());
-    names.emplace_back(list.substr(0, end));
-    list.remove_prefix(std::min(end + 1, list.size()));
-  }
-  return names;
-}
-
-// In TLS 1.3 a curve has one algorithm (RFC 8446 section 4.2.3); in TLS 1.2 all of them go with any curve.
-std::vector<std::string> ecdsa_algorithms(const EVP_PKEY* key, bool tls_1_3) {
-  if (!tls_1_3) return {"ecdsa_secp256r1_sha256", "ecdsa_secp384r1_sha384", "ecdsa_secp521r1_sha512"};
-  switch (EVP_PKEY_get_bits(key)) {
-    case 256:
-      return {"ecdsa_secp256r1_sha256"};
-    case 384:
-      return {"ecdsa_secp384r1_sha384"};
-    case 521:
-      return {"ecdsa_secp521r1_sha512"};
-    default:
-      return {};
-  }
-}
-
-// What the key can sign with, which is the whole of what context.cpp allows for it.
-std::vector<std::string> server_signature_algorithms(SSL* ssl) {
-  const EVP_PKEY* key = SSL_get_privatekey(ssl);
-  const bool tls_1_3 = SSL_version(ssl) >= TLS1_3_VERSION;
-  if (is_a(key, {"EC"})) return ecdsa_algorithms(key, tls_1_3);
-  if (is_a(key, {"ED25519"})) return {"ed25519"};
-  if (is_a(key, {"ED448"})) return {"ed448"};
-  if (is_a(key, {"RSA-PSS"})) return {"rsa_pss_pss_sha256", "rsa_pss_pss_sha384", "rsa_pss_pss_sha512"};
-  if (!is_a(key, {"RSA"})) return {};
-  std::vector<std::string> names{"rsa_pss_rsae_sha256", "rsa_pss_rsae_sha384", "rsa_pss_rsae_sha512"};
-  if (!tls_1_3) names.insert(names.end(), {"rsa_pkcs1_sha256", "rsa_pkcs1_sha384", "rsa_pkcs1_sha512"});
-  return names;
-}
-
-}  // namespace
-
-std::string describe_server_offer(SSL* ssl, const context_data& context, handshake_error lacking) {
-  switch (lacking) {
-    case handshake_error::no_common_version:
-      return description(server_versions(ssl));
-    case handshake_error::no_common_cipher:
-      return description(server_ciphers(ssl));
-    case handshake_error::no_common_group:
-      return description(server_groups(context.groups));
-    case handshake_error::no_common_signature_algorithm:
-      return description(server_signature_algorithms(ssl));
-    case handshake_error::no_common_application_protocol:
-      return description(
-          protocol_descriptions(protocol_names(context.alpn_wire, false).value_or(std::vector<std::string>{})));
+      return offer_text(protocol_descriptions(application_protocols()), is_cut(alpn));
     default:
       return {};
   }

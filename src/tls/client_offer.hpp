@@ -1,4 +1,4 @@
-// client_offer: what a client and the server offer, for the sentence that says why they have nothing in common.
+// client_offer: what a client offers, for the sentence that says why it and the server have nothing in common.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TLS_CLIENT_OFFER_HPP
@@ -30,11 +30,6 @@ class client_offer {
  private:
   std::string bytes_;  // the lists one after the other, each with its length in two bytes before it
 };
-
-struct context_data;
-
-/// The same of the server's side. `ssl` has the settings of the connection.
-std::string describe_server_offer(SSL* ssl, const context_data& context, handshake_error lacking);
 
 }  // namespace sallyport::detail
 

@@ -6,6 +6,7 @@
 #include "client_verification.hpp"
 #include "first_record.hpp"
 #include "pre_shared_key_callbacks.hpp"
+#include "server_offer.hpp"
 #include "session_callbacks.hpp"
 #include "session_impl.hpp"
 #include "utf8.hpp"

@@ -5,6 +5,7 @@
 
 #include "tls/context_data.hpp"
 #include "tls/registry_names.hpp"
+#include "tls/server_offer.hpp"
 
 #include "support/memory_client.hpp"
 #include "support/test_servers.hpp"
