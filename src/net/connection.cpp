@@ -224,8 +224,7 @@ void connection::on_deadline() {
 
 void connection::close_descriptor() {
   if (state_ == state::closed) return;
-  const auto self = std::exchange(self_while_deferred_, nullptr);  // may be the last
-  stop_waiting_for_decision();
+  const auto self = stop_waiting_for_decision();  // may be the last to keep this alive
   state_ = state::closed;
   take_back();
   error_code ignored;

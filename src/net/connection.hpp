@@ -145,7 +145,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void ask_about_errors();
   void ask_for_key();
   std::shared_ptr<deferred_decision> defer();
-  void stop_waiting_for_decision() noexcept;
+  std::shared_ptr<connection> stop_waiting_for_decision() noexcept;
   bool refuse_and_tell();
   void handshake_timed_out();
   void finish_handshake();

@@ -178,9 +178,8 @@ deferred_pre_shared_key connection::defer_pre_shared_key() {
 
 void connection::take_decision(const deferred_decision& from, decision made) {
   if (deferred_.get() != &from) return;
-  const auto self = std::exchange(self_while_deferred_, nullptr);
+  const auto self = stop_waiting_for_decision();
   const bool is_about_key = session_.question() == handshake_question::pre_shared_key;
-  deferred_.reset();
   if (is_about_key) {
     session_.set_pre_shared_key(std::move(made.key));
   } else if (made.goes_on) {
@@ -191,10 +190,11 @@ void connection::take_decision(const deferred_decision& from, decision made) {
   on_readable();
 }
 
-void connection::stop_waiting_for_decision() noexcept {
-  if (!deferred_) return;
-  deferred_->close();
+/// Returns what has kept this connection alive meanwhile, which may be the last to do so.
+std::shared_ptr<connection> connection::stop_waiting_for_decision() noexcept {
+  if (deferred_) deferred_->close();
   deferred_.reset();
+  return std::exchange(self_while_deferred_, nullptr);
 }
 
 /// Nobody has decided in time: the client gets its alert. True if it is on the wire.
@@ -219,7 +219,6 @@ void connection::finish_handshake() {
 void connection::fail_handshake(error_code code, std::string sentence, bool alert_is_out) {
   if (state_ != state::handshaking) return;
   const auto self = shared_from_this();
-  self_while_deferred_.reset();
   stop_waiting_for_decision();
   handshake_ended_at_ = deadline::clock::now();
   take_back();

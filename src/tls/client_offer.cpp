@@ -111,9 +111,8 @@ void client_offer::remember(SSL* ssl) {
   const std::size_t size = SSL_client_hello_get0_ciphers(ssl, &data);
   if (size != 0) lists[ciphers] = {reinterpret_cast<const char*>(data), size};
   for (const auto& [what, type] : extension_lists) {
-    std::size_t length = 0;
-    if (SSL_client_hello_get0_ext(ssl, type, &data, &length) != 1 || length == 0) continue;
-    lists[what] = {reinterpret_cast<const char*>(data), length};
+    const auto extension = client_hello_extension(ssl, type);
+    if (!extension.empty()) lists[what] = {reinterpret_cast<const char*>(extension.data()), extension.size()};
   }
 
   std::size_t total = 0;

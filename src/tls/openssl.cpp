@@ -16,4 +16,11 @@ std::string take_openssl_error() {
   return text;
 }
 
+std::span<const unsigned char> client_hello_extension(SSL* ssl, unsigned type) noexcept {
+  const unsigned char* bytes = nullptr;
+  std::size_t size = 0;
+  if (SSL_client_hello_get0_ext(ssl, type, &bytes, &size) != 1) return {};
+  return {bytes, size};
+}
+
 }  // namespace sallyport::detail

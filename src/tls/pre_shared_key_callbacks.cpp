@@ -58,13 +58,6 @@ bool may_use_key(session_impl& session) noexcept {
   return session.settings.data().verify_mode != peer_verify_mode::verify || accepts_missing_certificate(session);
 }
 
-std::span<const unsigned char> extension(SSL* ssl, unsigned type) noexcept {
-  const unsigned char* bytes = nullptr;
-  std::size_t size = 0;
-  if (SSL_client_hello_get0_ext(ssl, type, &bytes, &size) != 1) return {};
-  return {bytes, size};
-}
-
 int digest_of(pre_shared_key_hash hash) noexcept {
   return hash == pre_shared_key_hash::sha384 ? NID_sha384 : NID_sha256;
 }
@@ -112,7 +105,7 @@ bool use_suites_of(SSL* ssl, pre_shared_key_hash hash) {
 /// Those of the client's identities that may be asked for. What is wrong with the others doesn't depend on who is
 /// known: where it did, the answer would tell.
 std::vector<offered_identity> usable_identities(SSL* ssl) {
-  auto offered = offered_identities(extension(ssl, TLSEXT_TYPE_psk), max_identities_asked_for);
+  auto offered = offered_identities(client_hello_extension(ssl, TLSEXT_TYPE_psk), max_identities_asked_for);
   std::erase_if(offered, [ssl](const offered_identity& each) {
     // A ticket, by its age. One that somebody else has issued is no reason to refuse: that client gets a full
     // handshake. (RFC 8446 section 4.2.11 would have us ignore the age of a key agreed on beforehand, which SHOULD
@@ -173,8 +166,8 @@ bool ask_for_offered_keys(session_impl& session, int& alert) {
   client_authentication& client = *session.client;
   SSL* const ssl = session.ssl.get();
   std::vector<offered_identity> offered;
-  if (offers_tls_1_3(extension(ssl, TLSEXT_TYPE_supported_versions)) &&
-      offers_psk_with_dhe(extension(ssl, TLSEXT_TYPE_psk_kex_modes))) {
+  if (offers_tls_1_3(client_hello_extension(ssl, TLSEXT_TYPE_supported_versions)) &&
+      offers_psk_with_dhe(client_hello_extension(ssl, TLSEXT_TYPE_psk_kex_modes))) {
     offered = usable_identities(ssl);
   }
   if (client.uses_key) {

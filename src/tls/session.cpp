@@ -246,11 +246,8 @@ int detail::session_impl::on_client_hello(SSL* ssl, int* alert, void*) noexcept 
   if (self == nullptr) return SSL_CLIENT_HELLO_SUCCESS;  // an SSL that isn't a session's
   *alert = SSL_AD_INTERNAL_ERROR;
   try {
-    const unsigned char* extension = nullptr;
-    std::size_t size = 0;
-    if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &extension, &size) == 1) {
-      self->server_name = host_name({extension, size});
-    }
+    const auto extension = client_hello_extension(ssl, TLSEXT_TYPE_server_name);
+    if (!extension.empty()) self->server_name = host_name(extension);
     self->offer.remember(ssl);
     if (self->settings.data().pre_shared_keys && !ask_for_offered_keys(*self, *alert)) return SSL_CLIENT_HELLO_ERROR;
   } catch (const std::bad_alloc&) {
