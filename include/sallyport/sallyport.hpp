@@ -12,12 +12,14 @@
 #include <sallyport/identity.hpp>
 #include <sallyport/interrupted_handshake.hpp>
 #include <sallyport/pre_shared_key.hpp>
+#include <sallyport/server_group.hpp>
 #include <sallyport/session.hpp>
 #include <sallyport/signal.hpp>
 #include <sallyport/ssl_configuration.hpp>
 #include <sallyport/ssl_error.hpp>
 #include <sallyport/ssl_server.hpp>
 #include <sallyport/ssl_socket.hpp>
+#include <sallyport/ticket_keys.hpp>
 #include <sallyport/trust_store.hpp>
 #include <sallyport/version.hpp>
 

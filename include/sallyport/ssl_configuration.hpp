@@ -5,6 +5,7 @@
 #define SALLYPORT_SSL_CONFIGURATION_HPP
 
 #include <sallyport/identity.hpp>
+#include <sallyport/ticket_keys.hpp>
 #include <sallyport/trust_store.hpp>
 
 #include <optional>
@@ -63,6 +64,9 @@ struct ssl_configuration {
   /// is verify, ssl_errors tells no_peer_certificate, which a slot has to ignore for it, and for it alone: only if the
   /// socket's pre_shared_key_identity() isn't empty.
   bool pre_shared_keys = false;
+
+  /// What session tickets are encrypted with; without it, each context makes keys of its own.
+  std::optional<ticket_keys> tickets{};
 
   /// TLS 1.2: what tells a client which of its identities is wanted; at most 128 bytes, without NUL.
   std::string pre_shared_key_identity_hint{};

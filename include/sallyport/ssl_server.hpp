@@ -28,6 +28,7 @@ namespace sallyport {
 
 namespace detail {
 class server_state;
+class shard;
 using accept_handler = boost::asio::any_completion_handler<void(error_code, ssl_socket)>;
 }  // namespace detail
 
@@ -87,6 +88,12 @@ class ssl_server {
   /// its share takes the place of its own oldest. Unix sockets have no address and are not limited.
   void set_max_handshakes_per_address(std::size_t count);
   std::size_t max_handshakes_per_address() const noexcept;
+
+  /// Steps of handshakes per turn of the event loop, between which open connections are served; default 4, at least 1.
+  /// A step costs what signing costs: 0.1 ms to some ms. More gives floods of handshakes more of the core, at the
+  /// expense of the open connections' latency.
+  void set_handshake_budget(std::size_t steps);
+  std::size_t handshake_budget() const noexcept;
 
   /// Complete connections that nobody has taken; default 128, at least 1. At this number accepting pauses, and the
   /// kernel's backlog is the queue. (Handshakes in progress still complete and are queued.)
@@ -168,6 +175,8 @@ class ssl_server {
   std::size_t open_connections() const noexcept;
 
  private:
+  friend class detail::shard;
+
   void start_accept(detail::accept_handler handler);
   void start_drain(std::chrono::milliseconds deadline, detail::shutdown_handler handler);
 

@@ -4,6 +4,7 @@
 #ifndef SALLYPORT_SSL_SOCKET_HPP
 #define SALLYPORT_SSL_SOCKET_HPP
 
+#include <sallyport/detail/io_handler.hpp>
 #include <sallyport/error.hpp>
 #include <sallyport/handshake_report.hpp>
 #include <sallyport/interrupted_handshake.hpp>
@@ -14,6 +15,7 @@
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/socket_base.hpp>
 
 #include <array>
 #include <chrono>
@@ -32,7 +34,6 @@ namespace detail {
 
 class connection;
 
-using io_handler = boost::asio::any_completion_handler<void(error_code, std::size_t)>;
 using shutdown_handler = boost::asio::any_completion_handler<void(error_code)>;
 
 /// The front of a const buffer sequence. What doesn't fit is left for the next async_write_some.
@@ -161,7 +162,7 @@ class ssl_socket {
   auto async_read_some(const MutableBufferSequence& buffers, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, std::size_t)>(
         [this](auto handler, boost::asio::mutable_buffer buffer) {
-          start_read(buffer, detail::io_handler(std::move(handler)));
+          start_read(buffer, detail::io_handler(std::move(handler), home()));
         },
         token, detail::first_nonempty(buffers));
   }
@@ -172,9 +173,38 @@ class ssl_socket {
   auto async_write_some(const ConstBufferSequence& buffers, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, std::size_t)>(
         [this](auto handler, const detail::gathered_buffers& gathered) {
-          start_write(gathered, detail::io_handler(std::move(handler)));
+          start_write(gathered, detail::io_handler(std::move(handler), home()));
         },
         token, detail::gathered_buffers::from(buffers));
+  }
+
+  /// Completes when read_some() (wait_read) or write_some() (wait_write) may have something to do: data, room, or an end
+  /// to tell. It may be for nothing (would_block then): what came may be half a record. A wait for reading counts as the
+  /// outstanding read, one for writing as the outstanding write. With read_some() and write_some() a connection needs
+  /// no buffer while it is idle. wait_error: asio::error::operation_not_supported.
+  template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
+  auto async_wait(boost::asio::socket_base::wait_type what, CompletionToken&& token) {
+    return boost::asio::async_initiate<CompletionToken, void(error_code)>(
+        [this, what](auto handler) {
+          start_wait(what, detail::io_handler(detail::wait_handler<decltype(handler)>{std::move(handler)}, home()));
+        },
+        token);
+  }
+
+  /// Reads what is there without waiting: at least one byte, or 0 and `ec`: asio::error::would_block if there is nothing
+  /// yet, else as async_read_some. Not while a read is outstanding (asio::error::in_progress).
+  template <class MutableBufferSequence>
+  std::size_t read_some(const MutableBufferSequence& buffers, error_code& ec) {
+    return read_now(detail::first_nonempty(buffers), ec);
+  }
+
+  /// Takes bytes to send without waiting: all that is given up to 64 KiB, or 0 and `ec`: asio::error::would_block while
+  /// bytes taken before aren't in the kernel, else as async_write_some. What was taken is sent by the loop: small
+  /// writes of one turn (a handler's call) go out together, at its end; what the kernel has no room for is kept, and an
+  /// error met then is told by the next call. close() sends what is left, abort() drops it.
+  template <class ConstBufferSequence>
+  std::size_t write_some(const ConstBufferSequence& buffers, error_code& ec) {
+    return write_now(detail::gathered_buffers::from(buffers), ec);
   }
 
   /// Sends close_notify, and then the TCP FIN's turn is close()'s: reading goes on (RFC 8446 section 6.1). Not while
@@ -219,8 +249,12 @@ class ssl_socket {
   friend class detail::connection;
   explicit ssl_socket(std::shared_ptr<detail::connection> connection) noexcept;
 
+  const boost::asio::any_io_executor& home() const noexcept;
   void start_read(boost::asio::mutable_buffer buffer, detail::io_handler handler);
   void start_write(const detail::gathered_buffers& buffers, detail::io_handler handler);
+  void start_wait(boost::asio::socket_base::wait_type what, detail::io_handler handler);
+  std::size_t read_now(boost::asio::mutable_buffer buffer, error_code& ec);
+  std::size_t write_now(const detail::gathered_buffers& buffers, error_code& ec);
   void start_shutdown_send(detail::shutdown_handler handler);
   void start_shutdown(detail::shutdown_handler handler);
 

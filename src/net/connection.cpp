@@ -7,9 +7,8 @@
 #include "loop.hpp"
 #include "server_state.hpp"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
@@ -34,6 +33,9 @@ constexpr std::size_t receive_overhead = 1024;
 // A peer that makes us answer (KeyUpdates) and doesn't take the answers isn't read any more. More than the largest
 // write of the user's leaves, as that must not stop reading: peers may send everything before they read.
 constexpr std::size_t max_unsent_while_reading = 128 * 1024;
+
+// Of small writes that go out together; more is sent at once.
+constexpr std::size_t max_corked = 16 * 1024;
 
 // After close(): long enough for a round trip round the world and a retransmission.
 constexpr std::chrono::seconds linger_time{2};
@@ -61,34 +63,32 @@ asio::generic::stream_protocol::endpoint name_of(int descriptor) {
 }  // namespace
 
 connection::connection(std::shared_ptr<server_state> server, int descriptor,
-                       asio::generic::stream_protocol::endpoint remote)
+                       asio::generic::stream_protocol::endpoint remote,
+                       const std::optional<asio::generic::stream_protocol::endpoint>& local)
     : server_(std::move(server)),
       executor_(server_->loop().executor()),
-      socket_(executor_),
+      descriptor_(descriptor),
       remote_(std::move(remote)),
-      local_(name_of(descriptor)),
+      local_(local ? *local : name_of(descriptor)),
       id_(next_id()),
       accepted_at_(deadline::clock::now()),
       session_(*server_->configuration) {
-  error_code ec;
-  socket_.assign(asio::generic::stream_protocol(remote_.protocol().family(), 0), descriptor, ec);
-  if (ec) throw boost::system::system_error(ec);
+  server_->loop().watch(*this, descriptor);
 }
 
 connection::~connection() {
-  if (state_ != state::closed) server_->remove(*this);
+  if (state_ == state::closed) return;
+  server_->remove(*this);
+  server_->loop().stop_watching(*this);
+  ::close(descriptor_);
 }
 
 void connection::start(deadline::clock::time_point give_up, std::span<const std::byte> already_read) {
-  if (remote_.protocol().family() != AF_UNIX) {
-    // A record is sent as a whole, so waiting for more to send only delays it.
-    const int on = 1;
-    ::setsockopt(socket_.native_handle(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  }
+  self_ = shared_from_this();
   server_->loop().deadlines().set(*this, give_up);
   if (already_read.empty()) return wait_readable();
   unread_.assign(already_read.begin(), already_read.end());
-  on_readable();
+  go_on();
 }
 
 // --- the socket ---
@@ -98,7 +98,7 @@ io_window connection::open_window() {
   const std::size_t size = unread_.size();
   if (size > 0) std::memcpy(input.data(), unread_.data(), size);
   unread_ = {};
-  return {{input.data(), size}, server_->loop().output(), 0};
+  return {{input.data(), size}, server_->loop().output(), server_->loop().lend_output_to(*this)};
 }
 
 error_code connection::receive(io_window& window, std::size_t limit) {
@@ -107,24 +107,36 @@ error_code connection::receive(io_window& window, std::size_t limit) {
   const std::size_t room = std::min(limit, input.size() - size);
   if (room == 0) return {};
   ssize_t received = 0;
-  do received = ::recv(socket_.native_handle(), input.data() + size, room, MSG_DONTWAIT);
+  do received = ::recv(descriptor_, input.data() + size, room, MSG_DONTWAIT);
   while (received < 0 && errno == EINTR);
   if (received < 0) return last_error();
+  if (peer_has_ended_ && static_cast<std::size_t>(received) < room) input_has_ended_ = true;
   if (received == 0) return asio::error::eof;
   window.input = {input.data(), size + static_cast<std::size_t>(received)};
   return {};
 }
 
-void connection::close_window(const io_window& window) {
-  if (window.produced > 0) send_or_keep(window.output.first(window.produced));
+/// `may_wait`: what was produced may be sent together with more, when the user code that is running has returned.
+void connection::close_window(const io_window& window, bool may_wait) {
   if (!window.input.empty()) unread_.assign(window.input.begin(), window.input.end());
+  if (window.produced == 0) return;
+  is_corked_ = may_wait && server_->loop().in_turn() && window.produced < max_corked;
+  if (is_corked_) return server_->loop().cork(*this, window.produced);
+  server_->loop().uncork(*this);
+  send_or_keep(window.output.first(window.produced));
+}
+
+void connection::send_corked() {
+  const std::size_t size = server_->loop().uncork(*this);
+  is_corked_ = false;
+  if (size > 0) send_or_keep(std::span(server_->loop().output()).first(size));
 }
 
 void connection::send_or_keep(std::span<const std::byte> bytes) {
   if (send_error_) return;
   if (unsent_.empty()) {
     ssize_t sent = 0;
-    do sent = ::send(socket_.native_handle(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    do sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) {
       const error_code ec = last_error();
@@ -141,60 +153,55 @@ void connection::send_or_keep(std::span<const std::byte> bytes) {
   wait_writable();
 }
 
-void connection::wait_readable() {
-  if (waits_for_input_) return;
-  waits_for_input_ = true;
-  socket_.async_wait(asio::socket_base::wait_read, [self = shared_from_this()](const error_code& ec) {
-    self->waits_for_input_ = false;
-    if (ec != asio::error::operation_aborted) self->on_readable();
-  });
-}
+void connection::wait_readable() { server_->loop().want_input(*this); }
+void connection::wait_writable() { server_->loop().want_output(*this); }
 
-void connection::wait_writable() {
-  if (waits_for_output_) return;
-  waits_for_output_ = true;
-  socket_.async_wait(asio::socket_base::wait_write, [self = shared_from_this()](const error_code& ec) {
-    self->waits_for_output_ = false;
-    if (ec != asio::error::operation_aborted) self->on_writable();
-  });
-}
-
-void connection::on_readable() {
-  switch (state_) {
-    case state::handshaking:
-      if (std::exchange(in_turn_queue_, true)) return;
-      return server_->loop().queue_handshake(shared_from_this());
-    case state::open:
-      return shutting_both_ && shutdown_ ? shutdown_turn(false) : read_turn(false);
-    case state::lingering:
-      return linger_turn();
-    case state::closed:
-      return;
-  }
+void connection::on_readable(bool peer_has_ended) {
+  const auto self = shared_from_this();
+  peer_has_ended_ |= peer_has_ended;
+  if (state_ != state::open) return go_on();
+  if (shutting_both_ && shutdown_) return shutdown_turn(false);
+  if (!read_ || read_.is_complete()) return;  // cancelled meanwhile
+  if (read_buffer_.size() == 0) return complete(direction::read, false, {}, 0);
+  read_turn(false);
 }
 
 void connection::on_writable() {
+  const auto self = shared_from_this();
   if (state_ == state::closed) return;
   const std::vector<std::byte> rest = std::exchange(unsent_, {});
   send_or_keep(rest);
   if (all_is_sent()) after_flush();
 }
 
+/// Before or after the time that it is open: there may be something to do.
+void connection::go_on() {
+  switch (state_) {
+    case state::handshaking:
+      if (std::exchange(in_turn_queue_, true)) return;
+      return server_->loop().queue_handshake(shared_from_this());
+    case state::lingering:
+      return linger_turn();
+    case state::open:
+    case state::closed:
+      return;
+  }
+}
+
 void connection::after_flush() {
   switch (state_) {
     case state::handshaking:
-      return on_readable();
     case state::lingering:
-      return linger_turn();
+      return go_on();
     case state::closed:
       return;
     case state::open:
       break;
   }
   if (send_error_) note_end(send_error_, send_error_.message());
-  if (write_) {
-    if (written_ > 0 || send_error_)
-      complete_write(true, send_error_, written_);
+  if (write_ && !write_.is_complete()) {
+    if (written_ > 0 || send_error_ || write_buffers_.count == 0)
+      complete(direction::write, true, send_error_, written_);
     else
       write_turn(true);
   }
@@ -204,7 +211,7 @@ void connection::after_flush() {
     else
       complete_shutdown(true, send_error_);
   }
-  if (read_) go_on_reading();
+  if (read_ && !read_.is_complete()) go_on_reading(true);
 }
 
 void connection::on_deadline() {
@@ -224,11 +231,14 @@ void connection::on_deadline() {
 
 void connection::close_descriptor() {
   if (state_ == state::closed) return;
-  const auto self = stop_waiting_for_decision();  // may be the last to keep this alive
+  const auto self = std::exchange(self_, nullptr);  // may be the last to keep this alive
+  stop_waiting_for_decision();
   state_ = state::closed;
   take_back();
-  error_code ignored;
-  socket_.close(ignored);
+  server_->loop().uncork(*this);
+  is_corked_ = false;
+  server_->loop().stop_watching(*this);
+  ::close(descriptor_);
   unread_ = {};
   unsent_ = {};
   server_->remove(*this);
@@ -240,122 +250,208 @@ error_code connection::why_not_open() const noexcept {
   return state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor;
 }
 
-void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
-  pending_operation<error_code, std::size_t> operation(std::move(handler), executor_, [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (self && self->read_) self->read_.complete_later(asio::error::operation_aborted, 0);
-  });
-  if (state_ != state::open) return operation.complete_later(why_not_open(), 0);
-  if (read_) return operation.complete_later(asio::error::in_progress, 0);
-  if (buffer.size() == 0) return operation.complete_later({}, 0);
-  if (shutting_both_) return operation.complete_later(asio::error::shut_down, 0);
-  if (read_end_) return operation.complete_later(read_end_, 0);
-
-  read_ = std::move(operation);
-  read_buffer_ = buffer;
-  go_on_reading();
+/// Beside what the kernel has: ciphertext or plaintext that is here already, or an end.
+bool connection::has_something_to_read() const noexcept {
+  return !unread_.empty() || session_.has_buffered_plaintext() || end_is_waiting_;
 }
 
-void connection::go_on_reading() {
-  if (!unread_.empty() || session_.has_buffered_plaintext() || end_is_waiting_)
-    read_turn(true);
-  else
-    wait_readable();
+void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
+  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor_, ec); };
+  if (state_ != state::open) return refuse(why_not_open());
+  if (read_) return refuse(asio::error::in_progress);
+  if (buffer.size() == 0) return refuse({});
+  if (shutting_both_) return refuse(asio::error::shut_down);
+  if (read_end_) return refuse(read_end_);
+
+  read_.start(std::move(handler), executor_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->cancel(direction::read);
+  });
+  read_buffer_ = buffer;
+  go_on_reading(true);
+}
+
+void connection::start_wait(asio::socket_base::wait_type what, io_handler handler) {
+  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor_, ec); };
+  const bool is_read = what == asio::socket_base::wait_read;
+  if (!is_read && what != asio::socket_base::wait_write) return refuse(asio::error::operation_not_supported);
+  if (state_ != state::open) return refuse(why_not_open());
+  const direction which = is_read ? direction::read : direction::write;
+  if (operation(which)) return refuse(asio::error::in_progress);
+
+  operation(which).start(std::move(handler), executor_, [weak = weak_from_this(), which] {
+    if (const auto self = weak.lock()) self->cancel(which);
+  });
+  if (is_read) {
+    read_buffer_ = {};
+    return go_on_reading(true);
+  }
+  write_buffers_.count = 0;
+  written_ = 0;
+  if (all_is_sent() || send_error_) complete(which, true, {}, 0);  // else after_flush() does
+}
+
+void connection::go_on_reading(bool called_by_user) {
+  if (unsent_.size() > max_unsent_while_reading) return;  // after_flush() goes on
+  if (read_buffer_.size() > 0 && has_something_to_read()) return read_turn(called_by_user);
+  const bool is_over = read_end_ || shutting_both_;
+  if (read_buffer_.size() == 0 && (is_over || has_something_to_read()))
+    return complete(direction::read, called_by_user, {}, 0);
+  wait_readable();
 }
 
 void connection::read_turn(bool called_by_user) {
-  if (!read_) return;                                     // cancelled meanwhile
-  if (unsent_.size() > max_unsent_while_reading) return;  // after_flush() goes on
+  const outcome read = try_read(read_buffer_);
+  if (!read.is_nothing()) return complete(direction::read, called_by_user, read.ec, read.bytes);
+  if (unsent_.size() <= max_unsent_while_reading) wait_readable();  // else after_flush() goes on
+}
 
+connection::outcome connection::try_read(asio::mutable_buffer buffer) {
+  if (unsent_.size() > max_unsent_while_reading) return {};
+  const bool needs_kernel = !has_something_to_read();
   io_window window = open_window();
   error_code received;
-  if (!called_by_user) {
-    const auto wanted = std::clamp(read_buffer_.size() + receive_overhead, min_receive_size, max_receive_size);
-    received = receive(window, wanted);
-  }
+  if (needs_kernel)
+    received = receive(window, std::clamp(buffer.size() + receive_overhead, min_receive_size, max_receive_size));
   if (received && received != asio::error::eof && received != asio::error::would_block) {
-    close_window(window);
-    read_end_ = received;
+    close_window(window, is_corked_);
     note_end(received, received.message());
-    return complete_read(called_by_user, received, 0);
+    return {read_end_ = received};
   }
 
-  const step result = session_.read(window, {static_cast<std::byte*>(read_buffer_.data()), read_buffer_.size()});
-  close_window(window);
+  const step result = session_.read(window, {static_cast<std::byte*>(buffer.data()), buffer.size()});
+  close_window(window, is_corked_);
   switch (result.what) {
     case progress::done:
       // Behind the data the step may have met the end (an alert, or bytes that break the protocol). The next step tells
       // it, and no more input comes to make that step happen.
       end_is_waiting_ = session_.error() || !session_.events().empty();
-      return complete_read(called_by_user, {}, result.bytes);
+      return {{}, result.bytes};
     case progress::want_input:
       end_is_waiting_ = false;
-      if (received != asio::error::eof) return wait_readable();
+      if (received != asio::error::eof) return {};
       read_end_ = stream_error::truncated;
       note_end(read_end_, "the peer ended the TCP connection without close_notify");
-      return complete_read(called_by_user, read_end_, 0);
+      return {read_end_};
     case progress::want_output:
-      return;  // after_flush() goes on
+      return {};  // after_flush() goes on
     case progress::peer_closed:
-      read_end_ = asio::error::eof;
-      return complete_read(called_by_user, read_end_, 0);
+      return {read_end_ = asio::error::eof};
     case progress::want_answer:  // only a handshake asks
     case progress::failed:
-      read_end_ = session_.error();
-      note_end(read_end_, session_.error_detail());
-      return complete_read(called_by_user, read_end_, 0);
+      break;
   }
+  read_end_ = session_.error();
+  note_end(read_end_, session_.error_detail());
+  return {read_end_};
+}
+
+std::size_t connection::read_now(asio::mutable_buffer buffer, error_code& ec) {
+  ec = {};
+  if (state_ != state::open)
+    ec = why_not_open();
+  else if (read_)
+    ec = asio::error::in_progress;
+  else if (buffer.size() == 0)
+    return 0;
+  else if (shutting_both_)
+    ec = asio::error::shut_down;
+  else
+    ec = read_end_;
+  if (ec) return 0;
+
+  const outcome read = try_read(buffer);
+  ec = read.is_nothing() ? asio::error::would_block : read.ec;
+  return read.bytes;
 }
 
 void connection::start_write(const gathered_buffers& buffers, io_handler handler) {
-  pending_operation<error_code, std::size_t> operation(std::move(handler), executor_, [weak = weak_from_this()] {
-    const auto self = weak.lock();
-    if (self && self->write_) self->complete_write(true, asio::error::operation_aborted, self->written_);
-  });
-  if (state_ != state::open) return operation.complete_later(why_not_open(), 0);
-  if (write_) return operation.complete_later(asio::error::in_progress, 0);
-  if (buffers.count == 0) return operation.complete_later({}, 0);
-  if (sent_close_notify_) return operation.complete_later(asio::error::shut_down, 0);
-  if (send_error_) return operation.complete_later(send_error_, 0);
+  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor_, ec); };
+  if (state_ != state::open) return refuse(why_not_open());
+  if (write_) return refuse(asio::error::in_progress);
+  if (buffers.count == 0) return refuse({});
+  if (sent_close_notify_) return refuse(asio::error::shut_down);
+  if (send_error_) return refuse(send_error_);
 
-  write_ = std::move(operation);
+  write_.start(std::move(handler), executor_, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->cancel(direction::write);
+  });
   write_buffers_ = buffers;
-  if (all_is_sent()) write_turn(true);  // else after_flush() goes on
+  written_ = 0;
+  if (unsent_.empty()) write_turn(true);  // else after_flush() goes on
+}
+
+/// At most scratch's size of them. Put together, several small buffers make one record instead of many.
+std::span<const std::byte> connection::put_together(const gathered_buffers& buffers) {
+  auto& scratch = server_->loop().scratch();
+  if (buffers.count == 1) {
+    const auto& only = buffers.buffers[0];
+    return {static_cast<const std::byte*>(only.data()), std::min(only.size(), scratch.size())};
+  }
+  const std::span all(buffers.buffers.data(), buffers.count);
+  return {scratch.data(), asio::buffer_copy(asio::buffer(scratch), all)};
+}
+
+/// With nothing unsent. What the kernel doesn't take is kept.
+connection::outcome connection::try_write(const gathered_buffers& buffers, bool may_wait) {
+  const auto plaintext = put_together(buffers);
+  io_window window{{}, server_->loop().output(), server_->loop().lend_output_to(*this)};
+  const step result = session_.write(window, plaintext);
+  close_window(window, may_wait);
+  if (result.what == progress::failed) return {session_.error()};
+  if (send_error_) {
+    note_end(send_error_, send_error_.message());
+    return {send_error_};
+  }
+  return {{}, result.bytes};
 }
 
 void connection::write_turn(bool called_by_user) {
-  auto& scratch = server_->loop().scratch();
-  std::span<const std::byte> plaintext;
-  if (write_buffers_.count == 1) {
-    const auto& only = write_buffers_.buffers[0];
-    plaintext = {static_cast<const std::byte*>(only.data()), std::min(only.size(), scratch.size())};
-  } else {
-    // Put together, several small buffers make one record instead of many.
-    const std::span all(write_buffers_.buffers.data(), write_buffers_.count);
-    plaintext = {scratch.data(), asio::buffer_copy(asio::buffer(scratch), all)};
-  }
-
-  io_window window{{}, server_->loop().output(), 0};
-  const step result = session_.write(window, plaintext);
-  close_window(window);
-  if (result.what == progress::failed) return complete_write(called_by_user, session_.error(), 0);
-  if (send_error_) {
-    note_end(send_error_, send_error_.message());
-    return complete_write(called_by_user, send_error_, 0);
-  }
-  if (all_is_sent()) return complete_write(called_by_user, {}, result.bytes);
-  written_ = result.bytes;  // after_flush() completes it
+  const outcome write = try_write(write_buffers_, false);
+  if (write.ec || (write.bytes > 0 && all_is_sent()))
+    return complete(direction::write, called_by_user, write.ec, write.bytes);
+  written_ = write.bytes;  // after_flush() completes it, or begins anew
 }
 
-void connection::complete_read(bool called_by_user, error_code ec, std::size_t bytes) {
-  auto operation = std::exchange(read_, {});
-  called_by_user ? operation.complete_later(ec, bytes) : operation.complete(ec, bytes);
+std::size_t connection::write_now(const gathered_buffers& buffers, error_code& ec) {
+  ec = {};
+  if (state_ != state::open)
+    ec = why_not_open();
+  else if (write_)
+    ec = asio::error::in_progress;
+  else if (buffers.count == 0)
+    return 0;
+  else if (sent_close_notify_)
+    ec = asio::error::shut_down;
+  else if (send_error_)
+    ec = send_error_;
+  else if (!unsent_.empty())
+    ec = asio::error::would_block;
+  if (ec) return 0;
+
+  const outcome write = try_write(buffers, true);
+  ec = write.is_nothing() ? asio::error::would_block : write.ec;
+  return write.bytes;
 }
 
-void connection::complete_write(bool called_by_user, error_code ec, std::size_t bytes) {
-  written_ = 0;
-  auto operation = std::exchange(write_, {});
-  called_by_user ? operation.complete_later(ec, bytes) : operation.complete(ec, bytes);
+void connection::complete(direction which, bool called_by_user, const error_code& ec, std::size_t bytes) {
+  pending_io& complete = operation(which);
+  if (!called_by_user) return complete.complete(ec, bytes);
+  complete.set_result(ec, bytes);
+  server_->loop().deliver_soon(shared_from_this());
+}
+
+void connection::deliver() {
+  // One for each time that it was announced: the handler may throw.
+  if (read_.is_complete()) return read_.deliver();
+  if (write_.is_complete()) write_.deliver();
+}
+
+void connection::cancel(direction which) {
+  pending_io& cancelled = operation(which);
+  if (!cancelled || cancelled.is_complete()) return;
+  cancelled.complete_later(executor_, asio::error::operation_aborted,
+                           which == direction::write ? std::exchange(written_, 0) : 0);
+  if (which == direction::read && unsent_.empty()) server_->loop().stop_wanting(*this);
 }
 
 void connection::complete_shutdown(bool called_by_user, error_code ec) {
@@ -373,7 +469,7 @@ void connection::note_end(error_code code, const std::string& sentence) {
 void connection::send_close_notify() {
   if (sent_close_notify_) return;
   sent_close_notify_ = true;
-  io_window window{{}, server_->loop().output(), 0};
+  io_window window{{}, server_->loop().output(), server_->loop().lend_output_to(*this)};
   session_.shutdown(window);  // a session that has failed has nothing to say any more
   close_window(window);
 }
@@ -400,7 +496,7 @@ void connection::start_shutdown(shutdown_handler handler) {
   if (state_ != state::open) return operation.complete_later(why_not_open());
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
-  if (read_) complete_read(true, asio::error::operation_aborted, 0);
+  cancel(direction::read);
   send_close_notify();
   shutdown_ = std::move(operation);
   shutting_both_ = true;
@@ -410,7 +506,7 @@ void connection::start_shutdown(shutdown_handler handler) {
 
 void connection::shutdown_turn(bool called_by_user) {
   if (send_error_) return complete_shutdown(called_by_user, send_error_);
-  ::shutdown(socket_.native_handle(), SHUT_WR);  // for the peer that waits for the FIN rather than for close_notify
+  ::shutdown(descriptor_, SHUT_WR);  // for the peer that waits for the FIN rather than for close_notify
   auto& scratch = server_->loop().scratch();
   for (int drops = 0; drops < drops_per_turn && !read_end_; ++drops) {
     io_window window = open_window();
@@ -430,14 +526,16 @@ void connection::shutdown_turn(bool called_by_user) {
   }
   if (!read_end_) {
     // The end may be among what has been received already, so this isn't the time to wait for more.
-    return asio::post(executor_, [self = shared_from_this()] { self->on_readable(); });
+    return asio::post(executor_, [self = shared_from_this()] {
+      if (self->shutdown_ && self->state_ == state::open) self->shutdown_turn(false);
+    });
   }
   complete_shutdown(called_by_user, read_end_ == asio::error::eof ? error_code() : read_end_);
 }
 
 void connection::abort_operations() {
-  if (read_) complete_read(true, asio::error::operation_aborted, 0);
-  if (write_) complete_write(true, asio::error::operation_aborted, written_);
+  cancel(direction::read);
+  cancel(direction::write);
   if (shutdown_) complete_shutdown(true, asio::error::operation_aborted);
 }
 
@@ -463,7 +561,7 @@ void connection::end(bool with_close_notify) {
 void connection::abort() {
   if (state_ == state::closed) return;
   const ::linger reset{1, 0};
-  ::setsockopt(socket_.native_handle(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  ::setsockopt(descriptor_, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   if (state_ == state::handshaking)
     return fail_handshake(handshake_error::aborted, "the application aborted the handshake");
   abort_operations();
@@ -475,6 +573,7 @@ void connection::abort() {
 // the peer hasn't read yet: our last bytes, or the alert that explains. So the descriptor stays a little longer.
 void connection::linger() {
   state_ = state::lingering;
+  self_ = shared_from_this();
   server_->note_lingering(*this);
   server_->loop().deadlines().set(*this, deadline::clock::now() + linger_time);
   linger_turn();
@@ -482,8 +581,10 @@ void connection::linger() {
 
 void connection::linger_turn() {
   if (send_error_) return close_descriptor();
+  if (is_corked_) send_corked();
   if (!all_is_sent()) return wait_writable();
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  if (input_has_ended_) return close_descriptor();
+  ::shutdown(descriptor_, SHUT_WR);
   for (int drops = 0; drops < drops_per_turn; ++drops) {
     io_window window{{}, {}, 0};
     const error_code received = receive(window, max_receive_size);

@@ -6,8 +6,10 @@
 
 #include "deadlines.hpp"
 #include "deferred_decision.hpp"
+#include "pending_io.hpp"
 #include "pending_operation.hpp"
 #include "places.hpp"
+#include "poller.hpp"
 
 #include <sallyport/session.hpp>
 #include <sallyport/ssl_socket.hpp>
@@ -27,12 +29,12 @@ namespace sallyport::detail {
 
 class server_state;
 
-/// Who keeps it alive: while it is in handshake or lingering, the wait or turn that it has outstanding; while it is
-/// pending, the server's queue; afterwards, its ssl_socket. It keeps the server's state alive.
+/// Who keeps it alive: while it is in handshake or lingering, it does itself; while it is pending, the server's queue;
+/// afterwards, its ssl_socket. It keeps the server's state alive.
 ///
 /// User code (signals, handlers) is called last in each function, when the window has been given back and the state
 /// is whole: it may close this connection, use another one, or destroy the server.
-class connection final : public std::enable_shared_from_this<connection>, private deadline {
+class connection final : public std::enable_shared_from_this<connection>, private deadline, private watched {
  public:
   enum class state {
     handshaking,
@@ -47,9 +49,10 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   boost::intrusive::list_member_hook<> among_lingering;
 
   /// Takes `descriptor`, a connected stream socket; throws system_error, without having taken it, if the event loop
-  /// can't watch it.
+  /// can't watch it. Without `local` the kernel is asked for it.
   connection(std::shared_ptr<server_state> server, int descriptor,
-             boost::asio::generic::stream_protocol::endpoint remote);
+             boost::asio::generic::stream_protocol::endpoint remote,
+             const std::optional<boost::asio::generic::stream_protocol::endpoint>& local);
   ~connection();
 
   /// Waits for the ClientHello, until `give_up`. `already_read` are the first bytes of it.
@@ -61,6 +64,13 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// Ends the handshake with an error; the server's last word about this connection. `alert_is_out`: the client is to
   /// read an alert, so it isn't cut off.
   void fail_handshake(error_code code, std::string sentence, bool alert_is_out = false);
+
+  /// Calls the handler of an operation that is complete. Called by the loop when the user code that started it has
+  /// returned.
+  void deliver();
+
+  /// Sends what write_now() has taken. Called by the loop when it lends its output to others, or has to wait.
+  void send_corked();
 
   /// The decision that was deferred. Called by `from`, on the executor.
   void take_decision(const deferred_decision& from, decision made);
@@ -77,6 +87,9 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   handshake_report report() const;
   void start_read(boost::asio::mutable_buffer buffer, io_handler handler);
   void start_write(const gathered_buffers& buffers, io_handler handler);
+  void start_wait(boost::asio::socket_base::wait_type what, io_handler handler);
+  std::size_t read_now(boost::asio::mutable_buffer buffer, error_code& ec);
+  std::size_t write_now(const gathered_buffers& buffers, error_code& ec);
   void start_shutdown_send(shutdown_handler handler);
   void start_shutdown(shutdown_handler handler);
   void cancel();
@@ -129,12 +142,13 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// Adds at most `limit` bytes to a window just opened. Error would_block, eof, or the kernel's.
   error_code receive(io_window& window, std::size_t limit);
   /// Sends what the step produced and keeps what it left. User code may follow, the window may not.
-  void close_window(const io_window& window);
+  void close_window(const io_window& window, bool may_wait = false);
   void send_or_keep(std::span<const std::byte> bytes);
   void wait_readable();
   void wait_writable();
-  void on_readable();
-  void on_writable();
+  void on_readable(bool peer_has_ended) override;
+  void on_writable() override;
+  void go_on();
 
   // --- the handshake ---
   void on_deadline() override;
@@ -145,24 +159,37 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void ask_about_errors();
   void ask_for_key();
   std::shared_ptr<deferred_decision> defer();
-  std::shared_ptr<connection> stop_waiting_for_decision() noexcept;
+  void stop_waiting_for_decision() noexcept;
   bool refuse_and_tell();
   void handshake_timed_out();
   void finish_handshake();
 
   // --- the open connection ---
   error_code why_not_open() const noexcept;
-  void go_on_reading();
+  /// What a try to read has brought; neither bytes nor an error: nothing yet.
+  struct outcome {
+    error_code ec;
+    std::size_t bytes = 0;
+    bool is_nothing() const noexcept { return !ec && bytes == 0; }
+  };
+  bool has_something_to_read() const noexcept;
+  outcome try_read(boost::asio::mutable_buffer buffer);
+  std::span<const std::byte> put_together(const gathered_buffers& buffers);
+  outcome try_write(const gathered_buffers& buffers, bool may_wait);
+  void go_on_reading(bool called_by_user);
   void read_turn(bool called_by_user);
   void write_turn(bool called_by_user);
   void after_flush();
-  void complete_read(bool called_by_user, error_code ec, std::size_t bytes);
-  void complete_write(bool called_by_user, error_code ec, std::size_t bytes);
+  enum class direction { read, write };
+  /// `called_by_user`: the handler may not run before the function that the user has called returns.
+  void complete(direction which, bool called_by_user, const error_code& ec, std::size_t bytes);
+  void cancel(direction which);
+  pending_io& operation(direction which) noexcept { return which == direction::read ? read_ : write_; }
   void complete_shutdown(bool called_by_user, error_code ec);
   void note_end(error_code code, const std::string& sentence);
   void send_close_notify();
   void end(bool with_close_notify);
-  bool all_is_sent() const noexcept { return unsent_.empty(); }
+  bool all_is_sent() const noexcept { return unsent_.empty() && !is_corked_; }
   void shutdown_turn(bool called_by_user);
   void abort_operations();
   void linger();
@@ -170,9 +197,10 @@ class connection final : public std::enable_shared_from_this<connection>, privat
 
   std::shared_ptr<server_state> server_;
   boost::asio::any_io_executor executor_;
-  boost::asio::generic::stream_protocol::socket socket_;
+  int descriptor_;
   boost::asio::generic::stream_protocol::endpoint remote_;
   boost::asio::generic::stream_protocol::endpoint local_;
+  std::shared_ptr<connection> self_;  // while nobody else keeps it alive
   std::uint64_t id_;
   deadline::clock::time_point accepted_at_;
   std::optional<deadline::clock::time_point> handshake_ended_at_;
@@ -185,24 +213,24 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   std::vector<std::byte> unread_;  // ciphertext that the last step left
   std::vector<std::byte> unsent_;  // ciphertext that the kernel didn't take
 
-  pending_operation<error_code, std::size_t> read_;
-  boost::asio::mutable_buffer read_buffer_;
-  pending_operation<error_code, std::size_t> write_;
-  gathered_buffers write_buffers_;
+  pending_io read_;
+  boost::asio::mutable_buffer read_buffer_;  // empty: a wait
+  pending_io write_;
+  gathered_buffers write_buffers_;  // none: a wait
   std::size_t written_ = 0;  // bytes of write_ that are encrypted and partly unsent
   pending_operation<error_code> shutdown_;
 
   handshake_question asked_ = handshake_question::none;  // what a slot is just being asked
   bool continues_ = false;                               // and has answered
   std::shared_ptr<deferred_decision> deferred_;          // set while the handshake waits for it
-  std::shared_ptr<connection> self_while_deferred_;      // nothing else keeps it alive meanwhile
   std::optional<handshake_report::alert_on_the_wire> last_alert_;
 
   error_code read_end_;          // why nothing more can be read; every later read completes with it
   bool end_is_waiting_ = false;  // the session has met the end behind the data it brought last
   error_code send_error_;
-  bool waits_for_input_ = false;
-  bool waits_for_output_ = false;
+  bool peer_has_ended_ = false;  // its FIN is here
+  bool input_has_ended_ = false;  // and nothing is left before it
+  bool is_corked_ = false;       // some of our bytes are still in the loop's output
   bool in_turn_queue_ = false;
   bool in_slot_ = false;
   std::optional<error_code> untold_failure_;  // of a handshake that a slot has ended

@@ -69,7 +69,7 @@ void connection::handshake_turn() {
       return fail_handshake(session_.error(), session_.error_detail(), alert_is_out);
     case progress::want_output:
       // Goes on in after_flush(). With nothing unsent the window was full for once: there is room now.
-      if (all_is_sent()) on_readable();
+      if (all_is_sent()) go_on();
       return;
     case progress::want_input:
     case progress::want_answer:
@@ -162,7 +162,6 @@ void connection::continue_interrupted_handshake() {
 std::shared_ptr<deferred_decision> connection::defer() {
   if (deferred_) return nullptr;
   deferred_ = std::make_shared<deferred_decision>(weak_from_this(), executor_);
-  self_while_deferred_ = shared_from_this();
   return deferred_;
 }
 
@@ -178,7 +177,7 @@ deferred_pre_shared_key connection::defer_pre_shared_key() {
 
 void connection::take_decision(const deferred_decision& from, decision made) {
   if (deferred_.get() != &from) return;
-  const auto self = stop_waiting_for_decision();
+  stop_waiting_for_decision();
   const bool is_about_key = session_.question() == handshake_question::pre_shared_key;
   if (is_about_key) {
     session_.set_pre_shared_key(std::move(made.key));
@@ -187,14 +186,12 @@ void connection::take_decision(const deferred_decision& from, decision made) {
   } else if (made.alert) {
     session_.refuse(*made.alert);
   }
-  on_readable();
+  go_on();
 }
 
-/// Returns what has kept this connection alive meanwhile, which may be the last to do so.
-std::shared_ptr<connection> connection::stop_waiting_for_decision() noexcept {
+void connection::stop_waiting_for_decision() noexcept {
   if (deferred_) deferred_->close();
   deferred_.reset();
-  return std::exchange(self_while_deferred_, nullptr);
 }
 
 /// Nobody has decided in time: the client gets its alert. True if it is on the wire.
@@ -213,7 +210,7 @@ void connection::finish_handshake() {
   take_back();
   server_->places().give_back(handshake_place);
   state_ = state::open;
-  server_->enqueue(shared_from_this());
+  server_->enqueue(std::exchange(self_, nullptr));
 }
 
 void connection::fail_handshake(error_code code, std::string sentence, bool alert_is_out) {

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -95,6 +96,8 @@ error_code listener::open(const endpoint& where, const listen_options& options) 
   } else {
     ec = set_option(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
     if (!ec && options.reuse_port) ec = set_option(descriptor, SOL_SOCKET, SO_REUSEPORT, 1);
+    // A record is sent as a whole, so waiting for more to send only delays it. Those who come in here inherit it.
+    if (!ec) ec = set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
     if (!ec && family == AF_INET6) ec = set_option(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0);
   }
   if (!ec && ::bind(descriptor, where.data(), static_cast<socklen_t>(where.size())) != 0) ec = last_error();
@@ -107,6 +110,7 @@ error_code listener::open(const endpoint& where, const listen_options& options) 
     return ec;
   }
   unix_path_ = std::move(path);
+  note_endpoint_of_all();
   return {};
 }
 
@@ -119,10 +123,24 @@ result<void> listener::take(int descriptor) {
   if (ec) return error{ec, ec.message()};
   ec = add_flags(descriptor, F_GETFL, F_SETFL, O_NONBLOCK);
   if (!ec) ec = add_flags(descriptor, F_GETFD, F_SETFD, FD_CLOEXEC);
-  if (!ec) return {};
+  if (!ec && kind_of(descriptor, SO_DOMAIN) != AF_UNIX) ec = set_option(descriptor, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (!ec) {
+    note_endpoint_of_all();
+    return {};
+  }
+  give_back();
+  return error{ec, ec.message()};
+}
+
+void listener::give_back() noexcept {
   error_code ignored;
   acceptor_.release(ignored);
-  return error{ec, ec.message()};
+}
+
+void listener::note_endpoint_of_all() {
+  const endpoint where = local_endpoint();
+  const bool is_one = where.protocol().family() == AF_UNIX || !to_tcp(where).address().is_unspecified();
+  endpoint_of_all_ = is_one ? std::optional(where) : std::nullopt;
 }
 
 void listener::close() noexcept {

@@ -9,8 +9,8 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
+#include <optional>
 #include <string>
-#include <utility>
 
 namespace sallyport::detail {
 
@@ -35,10 +35,14 @@ class listener {
   /// socket belongs to whoever made it, and stays.
   result<void> take(int descriptor);
   void close() noexcept;
+  /// Undoes take().
+  void give_back() noexcept;
   bool is_open() const noexcept { return acceptor_.is_open(); }
   /// -1 if not open.
   int descriptor() const noexcept;
   endpoint local_endpoint() const;
+  /// The local endpoint of every connection that comes in here; none if it listens on more than one address.
+  const std::optional<endpoint>& endpoint_of_all() const noexcept { return endpoint_of_all_; }
   /// What people call an endpoint: "127.0.0.1:443", "/run/server.socket", "@abstract".
   static std::string name_of(const endpoint& where);
 
@@ -49,16 +53,13 @@ class listener {
   /// True if accept() would find somebody (or if that can't be told).
   bool has_client() noexcept;
 
-  /// Calls `handler(error_code)` when accept() has something to tell, or with operation_aborted after close().
-  template <class Handler>
-  void async_wait(Handler&& handler) {
-    acceptor_.async_wait(boost::asio::socket_base::wait_read, std::forward<Handler>(handler));
-  }
-
  private:
   using acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol>;
 
   acceptor acceptor_;
+  void note_endpoint_of_all();
+
+  std::optional<endpoint> endpoint_of_all_;
   std::string unix_path_;  // the file to remove on close
 };
 

@@ -7,6 +7,9 @@
 #include "scope_exit.hpp"
 #include "server_registry.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <boost/asio/error.hpp>
@@ -100,6 +103,7 @@ server_state::server_state(asio::any_io_executor executor)
 }
 
 server_state::~server_state() {
+  loop_->stop_watching(*this);
   if (!context_is_gone_) server_registry::of(executor_).remove(*this);
 }
 
@@ -109,9 +113,11 @@ error_code server_state::listen(const listener::endpoint& endpoint, const listen
   if (listener_.is_open()) return asio::error::already_open;
   const std::string name = listener::name_of(endpoint);
   if (!configuration) return note_error(asio::error::invalid_argument, name, "no configuration is set");
-  if (const error_code ec = listener_.open(endpoint, options)) return note_error(ec, name, ec.message());
-  start_listening();
-  return {};
+  error_code ec = listener_.open(endpoint, options);
+  if (!ec) ec = start_listening();
+  if (!ec) return {};
+  listener_.close();
+  return note_error(ec, name, ec.message());
 }
 
 error_code server_state::set_socket_descriptor(int descriptor) {
@@ -120,11 +126,18 @@ error_code server_state::set_socket_descriptor(int descriptor) {
   if (!configuration) return note_error(asio::error::invalid_argument, name, "no configuration is set");
   if (const auto taken = listener_.take(descriptor); taken.has_error())
     return note_error(taken.error().code, name, taken.error().detail);
-  start_listening();
-  return {};
+  const error_code ec = start_listening();
+  if (!ec) return {};
+  listener_.give_back();
+  return note_error(ec, name, ec.message());
 }
 
-void server_state::start_listening() {
+error_code server_state::start_listening() {
+  try {
+    loop_->watch(*this, listener_.descriptor());
+  } catch (const boost::system::system_error& failure) {
+    return failure.code();
+  }
   if (drain_) {  // what comes now isn't to be drained
     drain_timer_.cancel();
     std::exchange(drain_, {}).complete_later(asio::error::operation_aborted);
@@ -132,6 +145,7 @@ void server_state::start_listening() {
   paused_ = false;
   is_closed_ = false;
   wait_for_clients();
+  return {};
 }
 
 error_code server_state::note_error(error_code ec, const std::string& what, const std::string& reason) noexcept {
@@ -150,7 +164,9 @@ void server_state::report_accept_error(error_code ec, const std::string& what, c
 }
 
 void server_state::pause_accepting() {
-  if (listener_.is_open()) paused_ = true;
+  if (!listener_.is_open()) return;
+  paused_ = true;
+  if (neighbours != nullptr) neighbours->note_accepting(false);
 }
 
 void server_state::resume_accepting() {
@@ -164,18 +180,12 @@ bool server_state::may_accept() const noexcept {
 }
 
 void server_state::wait_for_clients() {
-  if (waits_for_clients_ || !may_accept()) return;
-  waits_for_clients_ = true;
-  listener_.async_wait([self = shared_from_this()](const error_code& ec) {
-    self->waits_for_clients_ = false;
-    if (ec)
-      self->wait_for_clients();  // closed, and perhaps opened again meanwhile
-    else
-      self->on_clients();
-  });
+  if (neighbours != nullptr) neighbours->note_accepting(may_accept());
+  if (may_accept()) loop_->want_input(*this);
 }
 
 void server_state::on_clients() {
+  const auto self = shared_from_this();  // a slot may destroy the server
   const scope_exit go_on([this] { wait_for_clients(); });  // also when a slot throws
   const auto tell = [this](const error_code& ec) {
     report_accept_error(ec, listener::name_of(listener_.local_endpoint()), ec.message());
@@ -185,7 +195,8 @@ void server_state::on_clients() {
     const error_code ec = listener_.accept(accepted);
     if (!ec) {
       back_off_time_ = std::chrono::milliseconds(0);
-      admit(accepted.descriptor, accepted.peer);
+      if (neighbours != nullptr && neighbours->pass_on(accepted)) continue;
+      admit(accepted.descriptor, accepted.peer, listener_.endpoint_of_all());
     } else if (ec == asio::error::would_block || ec == asio::error::try_again) {
       return;
     } else if (ec == asio::error::interrupted) {
@@ -224,10 +235,11 @@ void server_state::back_off() {
   });
 }
 
-void server_state::admit(int descriptor, const listener::endpoint& peer, std::span<const std::byte> already_read) {
+void server_state::admit(int descriptor, const listener::endpoint& peer,
+                         const std::optional<listener::endpoint>& local, std::span<const std::byte> already_read) {
   std::shared_ptr<connection> accepted;
   try {
-    accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer);
+    accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer, local);
   } catch (const std::exception&) {
     ::close(descriptor);
     const error_code no_memory = asio::error::no_memory;
@@ -248,6 +260,16 @@ void server_state::admit(int descriptor, const listener::endpoint& peer, std::sp
   thrown.rethrow();
 }
 
+void server_state::take_over(const accepted_descriptor& accepted) {
+  if (!listener_.is_open()) {
+    ::close(accepted.descriptor);
+    return;
+  }
+  const auto self = shared_from_this();  // a slot may destroy the server
+  const scope_exit tell([this] { wait_for_clients(); });
+  admit(accepted.descriptor, accepted.peer, listener_.endpoint_of_all());
+}
+
 void server_state::adopt(asio::generic::stream_protocol::socket socket, std::span<const std::byte> already_read) {
   const auto self = shared_from_this();  // a slot may destroy the server
   const auto refuse = [&](error_code ec, const std::string& reason) {
@@ -264,15 +286,23 @@ void server_state::adopt(asio::generic::stream_protocol::socket socket, std::spa
   const auto peer = socket.remote_endpoint(ec);
   const int descriptor = socket.release(ec);
   if (ec) return refuse(ec, ec.message());
-  admit(descriptor, peer, already_read);
+  if (peer.protocol().family() != AF_UNIX) {
+    const int on = 1;
+    ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // as the listener's have it
+  }
+  admit(descriptor, peer, std::nullopt, already_read);
 }
 
-void server_state::add(connection& opened) noexcept { connections_.push_back(opened); }
+void server_state::add(connection& opened) noexcept {
+  connections_.push_back(opened);
+  if (neighbours != nullptr) neighbours->connection_added();
+}
 
 void server_state::remove(connection& closed) {
   if (closed.among_lingering.is_linked()) lingering_.erase(lingering_.iterator_to(closed));
   if (!closed.among_connections.is_linked()) return;
   connections_.erase(connections_.iterator_to(closed));
+  if (neighbours != nullptr) neighbours->connection_removed();
   if (context_is_gone_) return;
   if (std::exchange(backs_off_, false)) {  // a descriptor is free again
     back_off_timer_.cancel();
@@ -376,7 +406,9 @@ void server_state::stop_waiting_accepts() {
 
 void server_state::stop_listening() {
   ++stops_;
+  loop_->stop_watching(*this);
   listener_.close();
+  if (neighbours != nullptr) neighbours->note_accepting(false);
   back_off_timer_.cancel();
   backs_off_ = false;
 }
@@ -453,8 +485,9 @@ void server_state::end_drain(error_code ec) {
 
 void server_state::drop_everything() {
   context_is_gone_ = true;
+  loop_->stop_watching(*this);
   listener_.close();
-  loop_->drop_handshakes();
+  loop_->drop_everything();
   // Each handler that is dropped may own sockets and, through a coroutine, anything else.
   for (auto& waiting : std::exchange(waiting_, {})) waiting.operation.drop();
   std::exchange(drain_, {}).drop();

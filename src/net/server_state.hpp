@@ -8,6 +8,7 @@
 #include "deadlines.hpp"
 #include "listener.hpp"
 #include "loop.hpp"
+#include "neighbours.hpp"
 #include "pending_operation.hpp"
 #include "places.hpp"
 
@@ -28,7 +29,7 @@
 
 namespace sallyport::detail {
 
-class server_state : public std::enable_shared_from_this<server_state> {
+class server_state : public std::enable_shared_from_this<server_state>, private watched {
  public:
   explicit server_state(boost::asio::any_io_executor executor);
   ~server_state();
@@ -39,6 +40,7 @@ class server_state : public std::enable_shared_from_this<server_state> {
   std::chrono::milliseconds handshake_timeout{5000};
   std::chrono::milliseconds shutdown_timeout{5000};
   std::size_t max_pending_connections = 128;
+  detail::neighbours* neighbours = nullptr;  // in a server_group
 
   // --- signals ---
   signal<void()> pending_connection_available;
@@ -74,6 +76,16 @@ class server_state : public std::enable_shared_from_this<server_state> {
   const std::string& error_string() const noexcept { return error_string_; }
   sallyport::detail::places& places() noexcept { return places_; }
 
+  // --- for server_group ---
+  void use(context made, ssl_configuration of) noexcept {
+    configuration = std::move(made);
+    configured = std::move(of);
+  }
+  /// Admits what a neighbour has accepted, or closes it if this server isn't listening.
+  void take_over(const accepted_descriptor& accepted);
+  /// As close(), but whoever waits for connections goes on waiting.
+  void stop_listening();
+
   // --- for connections ---
   sallyport::detail::loop& loop() noexcept { return *loop_; }
   void add(connection& opened) noexcept;
@@ -105,17 +117,19 @@ class server_state : public std::enable_shared_from_this<server_state> {
   boost::intrusive::list_member_hook<> among_servers;
 
  private:
-  void start_listening();
+  error_code start_listening();
+  void on_readable(bool) override { on_clients(); }
+  void on_writable() override {}
   bool may_accept() const noexcept;
   void on_clients();
-  void admit(int descriptor, const listener::endpoint& peer, std::span<const std::byte> already_read = {});
+  void admit(int descriptor, const listener::endpoint& peer, const std::optional<listener::endpoint>& local,
+             std::span<const std::byte> already_read = {});
   bool make_room_for_descriptor();
   void back_off();
   error_code note_error(error_code ec, const std::string& what, const std::string& reason) noexcept;
   /// Tells by note_error() and by the signal. Slots are called, so it comes last.
   void report_accept_error(error_code ec, const std::string& what, const std::string& reason);
   void cancel_accept(std::uint64_t number);
-  void stop_listening();
   void stop_waiting_accepts();
   void abort_connections();
   void force_drain();
@@ -135,7 +149,6 @@ class server_state : public std::enable_shared_from_this<server_state> {
   listener listener_;
   boost::asio::steady_timer back_off_timer_;
   std::chrono::milliseconds back_off_time_{0};
-  bool waits_for_clients_ = false;
   bool paused_ = false;
   bool is_closed_ = false;  // close() or a drain has ended it, and listen() hasn't begun it again
   bool backs_off_ = false;

@@ -69,6 +69,9 @@ std::size_t ssl_server::max_handshakes() const noexcept { return state_->places(
 void ssl_server::set_max_handshakes_per_address(std::size_t count) { state_->places().set_limit_per_address(count); }
 std::size_t ssl_server::max_handshakes_per_address() const noexcept { return state_->places().limit_per_address(); }
 
+void ssl_server::set_handshake_budget(std::size_t steps) { state_->loop().set_handshake_budget(steps); }
+std::size_t ssl_server::handshake_budget() const noexcept { return state_->loop().handshake_budget(); }
+
 void ssl_server::set_max_pending_connections(std::size_t count) {
   state_->max_pending_connections = std::max<std::size_t>(count, 1);
   state_->wait_for_clients();

@@ -17,11 +17,15 @@ namespace asio = boost::asio;
 
 const std::string no_text;
 
-template <class Handler, class... Arguments>
-void fail_without_connection(Handler handler, Arguments... arguments) {
-  // There is no executor of ours to complete on.
-  detail::pending_operation<error_code, Arguments...>(std::move(handler), asio::system_executor(), [] {
-  }).complete_later(asio::error::bad_descriptor, arguments...);
+// Without a connection there is no executor of ours to complete on.
+const asio::any_io_executor nowhere = asio::system_executor();
+
+void fail_without_connection(detail::io_handler handler) {
+  detail::pending_io::refuse(std::move(handler), nowhere, asio::error::bad_descriptor);
+}
+void fail_without_connection(detail::shutdown_handler handler) {
+  detail::pending_operation<error_code>(std::move(handler), nowhere, [] {
+  }).complete_later(asio::error::bad_descriptor);
 }
 
 }  // namespace
@@ -123,12 +127,30 @@ const std::string& ssl_socket::error_string() const noexcept {
   return connection_ ? connection_->error_string() : no_text;
 }
 
+const asio::any_io_executor& ssl_socket::home() const noexcept {
+  return connection_ ? connection_->executor() : nowhere;
+}
+
+void ssl_socket::start_wait(asio::socket_base::wait_type what, detail::io_handler handler) {
+  if (!connection_) return fail_without_connection(std::move(handler));
+  connection_->start_wait(what, std::move(handler));
+}
+std::size_t ssl_socket::read_now(asio::mutable_buffer buffer, error_code& ec) {
+  if (connection_) return connection_->read_now(buffer, ec);
+  ec = asio::error::bad_descriptor;
+  return 0;
+}
+std::size_t ssl_socket::write_now(const detail::gathered_buffers& buffers, error_code& ec) {
+  if (connection_) return connection_->write_now(buffers, ec);
+  ec = asio::error::bad_descriptor;
+  return 0;
+}
 void ssl_socket::start_read(asio::mutable_buffer buffer, detail::io_handler handler) {
-  if (!connection_) return fail_without_connection(std::move(handler), std::size_t{0});
+  if (!connection_) return fail_without_connection(std::move(handler));
   connection_->start_read(buffer, std::move(handler));
 }
 void ssl_socket::start_write(const detail::gathered_buffers& buffers, detail::io_handler handler) {
-  if (!connection_) return fail_without_connection(std::move(handler), std::size_t{0});
+  if (!connection_) return fail_without_connection(std::move(handler));
   connection_->start_write(buffers, std::move(handler));
 }
 void ssl_socket::start_shutdown_send(detail::shutdown_handler handler) {
