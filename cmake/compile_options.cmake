@@ -21,6 +21,9 @@ function(sallyport_compile_options target)
   if(SALLYPORT_WARNINGS_AS_ERRORS)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
+  # The code is position-independent, for whoever makes a shared library of it. GCC would then inline no function that
+  # another library might replace, and none of ours is meant to be.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fno-semantic-interposition>)
   # False alarms of GCC 12. Where it inlines only one of an Asio coroutine frame's new and delete, it takes the two for
   # a mismatch; it says of Asio's fences that ThreadSanitizer doesn't see them; it sees "text" + std::string() overlap.
   target_compile_options(${target} PRIVATE

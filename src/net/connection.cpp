@@ -5,6 +5,7 @@
 
 #include "address.hpp"
 #include "loop.hpp"
+#include "scope_exit.hpp"
 #include "server_state.hpp"
 
 #include <sys/socket.h>
@@ -33,6 +34,9 @@ constexpr std::size_t receive_overhead = 1024;
 // A peer that makes us answer (KeyUpdates) and doesn't take the answers isn't read any more. More than the largest
 // write of the user's leaves, as that must not stop reading: peers may send everything before they read.
 constexpr std::size_t max_unsent_while_reading = 128 * 1024;
+
+// Handlers that start what is complete at once, and whose completion calls the next, before it is the others' turn.
+constexpr int deliveries_per_turn = 16;
 
 // Of small writes that go out together; more is sent at once.
 constexpr std::size_t max_corked = 16 * 1024;
@@ -63,13 +67,13 @@ asio::generic::stream_protocol::endpoint name_of(int descriptor) {
 }  // namespace
 
 connection::connection(std::shared_ptr<server_state> server, int descriptor,
-                       asio::generic::stream_protocol::endpoint remote,
+                       const asio::generic::stream_protocol::endpoint& remote,
                        const std::optional<asio::generic::stream_protocol::endpoint>& local)
     : server_(std::move(server)),
-      executor_(server_->loop().executor()),
       descriptor_(descriptor),
-      remote_(std::move(remote)),
-      local_(local ? *local : name_of(descriptor)),
+      remote_(to_tcp(remote)),
+      local_(to_tcp(local ? *local : name_of(descriptor))),
+      is_unix_(remote.protocol().family() == AF_UNIX),
       id_(next_id()),
       accepted_at_(deadline::clock::now()),
       session_(*server_->configuration) {
@@ -79,6 +83,7 @@ connection::connection(std::shared_ptr<server_state> server, int descriptor,
 connection::~connection() {
   if (state_ == state::closed) return;
   server_->remove(*this);
+  server_->loop().uncork(*this);
   server_->loop().stop_watching(*this);
   ::close(descriptor_);
 }
@@ -96,8 +101,10 @@ void connection::start(deadline::clock::time_point give_up, std::span<const std:
 io_window connection::open_window() {
   auto& input = server_->loop().input();
   const std::size_t size = unread_.size();
-  if (size > 0) std::memcpy(input.data(), unread_.data(), size);
-  unread_ = {};
+  if (size > 0) {
+    std::memcpy(input.data(), unread_.data(), size);
+    unread_ = {};
+  }
   return {{input.data(), size}, server_->loop().output(), server_->loop().lend_output_to(*this)};
 }
 
@@ -157,13 +164,18 @@ void connection::wait_readable() { server_->loop().want_input(*this); }
 void connection::wait_writable() { server_->loop().want_output(*this); }
 
 void connection::on_readable(bool peer_has_ended) {
-  const auto self = shared_from_this();
   peer_has_ended_ |= peer_has_ended;
-  if (state_ != state::open) return go_on();
-  if (shutting_both_ && shutdown_) return shutdown_turn(false);
-  if (!read_ || read_.is_complete()) return;  // cancelled meanwhile
-  if (read_buffer_.size() == 0) return complete(direction::read, false, {}, 0);
-  read_turn(false);
+  const bool is_shutting_down = shutdown_ && shutting_both_;
+  if (state_ == state::open && !is_shutting_down) {
+    if (!read_ || read_.is_complete()) return;  // cancelled meanwhile
+    if (read_buffer_.size() == 0) return complete(direction::read, false, {}, 0);
+    return read_turn(false);
+  }
+  const auto self = shared_from_this();
+  if (state_ == state::open)
+    shutdown_turn(false);
+  else
+    go_on();
 }
 
 void connection::on_writable() {
@@ -200,10 +212,10 @@ void connection::after_flush() {
   }
   if (send_error_) note_end(send_error_, send_error_.message());
   if (write_ && !write_.is_complete()) {
-    if (written_ > 0 || send_error_ || write_buffers_.count == 0)
+    if (written_ > 0 || send_error_ || !write_buffers_)
       complete(direction::write, true, send_error_, written_);
     else
-      write_turn(true);
+      write_turn(*write_buffers_);
   }
   if (shutdown_) {
     if (shutting_both_)
@@ -250,51 +262,51 @@ error_code connection::why_not_open() const noexcept {
   return state_ == state::handshaking ? asio::error::not_connected : asio::error::bad_descriptor;
 }
 
-/// Beside what the kernel has: ciphertext or plaintext that is here already, or an end.
-bool connection::has_something_to_read() const noexcept {
-  return !unread_.empty() || session_.has_buffered_plaintext() || end_is_waiting_;
+/// What makes the function that a cancellation slot calls.
+auto connection::on_cancel(direction which) noexcept {
+  return [this, which] {
+    return [weak = weak_from_this(), which] {
+      if (const auto self = weak.lock()) self->cancel(which);
+    };
+  };
 }
 
 void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
-  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor_, ec); };
+  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor(), ec); };
   if (state_ != state::open) return refuse(why_not_open());
   if (read_) return refuse(asio::error::in_progress);
   if (buffer.size() == 0) return refuse({});
   if (shutting_both_) return refuse(asio::error::shut_down);
   if (read_end_) return refuse(read_end_);
 
-  read_.start(std::move(handler), executor_, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel(direction::read);
-  });
+  read_.start(std::move(handler), executor(), on_cancel(direction::read));
   read_buffer_ = buffer;
   go_on_reading(true);
 }
 
 void connection::start_wait(asio::socket_base::wait_type what, io_handler handler) {
-  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor_, ec); };
+  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor(), ec); };
   const bool is_read = what == asio::socket_base::wait_read;
   if (!is_read && what != asio::socket_base::wait_write) return refuse(asio::error::operation_not_supported);
   if (state_ != state::open) return refuse(why_not_open());
   const direction which = is_read ? direction::read : direction::write;
   if (operation(which)) return refuse(asio::error::in_progress);
 
-  operation(which).start(std::move(handler), executor_, [weak = weak_from_this(), which] {
-    if (const auto self = weak.lock()) self->cancel(which);
-  });
+  operation(which).start(std::move(handler), executor(), on_cancel(which));
   if (is_read) {
     read_buffer_ = {};
     return go_on_reading(true);
   }
-  write_buffers_.count = 0;
+  write_buffers_ = nullptr;
   written_ = 0;
   if (all_is_sent() || send_error_) complete(which, true, {}, 0);  // else after_flush() does
 }
 
 void connection::go_on_reading(bool called_by_user) {
   if (unsent_.size() > max_unsent_while_reading) return;  // after_flush() goes on
-  if (read_buffer_.size() > 0 && has_something_to_read()) return read_turn(called_by_user);
+  if (read_buffer_.size() > 0 && has_more_to_read_) return read_turn(called_by_user);
   const bool is_over = read_end_ || shutting_both_;
-  if (read_buffer_.size() == 0 && (is_over || has_something_to_read()))
+  if (read_buffer_.size() == 0 && (is_over || has_more_to_read_))
     return complete(direction::read, called_by_user, {}, 0);
   wait_readable();
 }
@@ -307,10 +319,9 @@ void connection::read_turn(bool called_by_user) {
 
 connection::outcome connection::try_read(asio::mutable_buffer buffer) {
   if (unsent_.size() > max_unsent_while_reading) return {};
-  const bool needs_kernel = !has_something_to_read();
   io_window window = open_window();
   error_code received;
-  if (needs_kernel)
+  if (!has_more_to_read_)
     received = receive(window, std::clamp(buffer.size() + receive_overhead, min_receive_size, max_receive_size));
   if (received && received != asio::error::eof && received != asio::error::would_block) {
     close_window(window, is_corked_);
@@ -324,10 +335,11 @@ connection::outcome connection::try_read(asio::mutable_buffer buffer) {
     case progress::done:
       // Behind the data the step may have met the end (an alert, or bytes that break the protocol). The next step tells
       // it, and no more input comes to make that step happen.
-      end_is_waiting_ = session_.error() || !session_.events().empty();
+      has_more_to_read_ = !unread_.empty() || session_.error() || !session_.events().empty() ||
+                          (result.bytes == buffer.size() && session_.has_buffered_plaintext());
       return {{}, result.bytes};
     case progress::want_input:
-      end_is_waiting_ = false;
+      has_more_to_read_ = false;
       if (received != asio::error::eof) return {};
       read_end_ = stream_error::truncated;
       note_end(read_end_, "the peer ended the TCP connection without close_notify");
@@ -365,19 +377,17 @@ std::size_t connection::read_now(asio::mutable_buffer buffer, error_code& ec) {
 }
 
 void connection::start_write(const gathered_buffers& buffers, io_handler handler) {
-  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor_, ec); };
+  const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor(), ec); };
   if (state_ != state::open) return refuse(why_not_open());
   if (write_) return refuse(asio::error::in_progress);
   if (buffers.count == 0) return refuse({});
   if (sent_close_notify_) return refuse(asio::error::shut_down);
   if (send_error_) return refuse(send_error_);
 
-  write_.start(std::move(handler), executor_, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->cancel(direction::write);
-  });
-  write_buffers_ = buffers;
+  write_.start(std::move(handler), executor(), on_cancel(direction::write));
   written_ = 0;
-  if (unsent_.empty()) write_turn(true);  // else after_flush() goes on
+  // Otherwise after_flush() goes on.
+  if (!unsent_.empty() || !write_turn(buffers)) write_buffers_ = std::make_unique<const gathered_buffers>(buffers);
 }
 
 /// At most scratch's size of them. Put together, several small buffers make one record instead of many.
@@ -405,11 +415,15 @@ connection::outcome connection::try_write(const gathered_buffers& buffers, bool 
   return {{}, result.bytes};
 }
 
-void connection::write_turn(bool called_by_user) {
-  const outcome write = try_write(write_buffers_, false);
-  if (write.ec || (write.bytes > 0 && all_is_sent()))
-    return complete(direction::write, called_by_user, write.ec, write.bytes);
-  written_ = write.bytes;  // after_flush() completes it, or begins anew
+/// False if the write isn't complete: after_flush() completes it, or begins anew.
+bool connection::write_turn(const gathered_buffers& buffers) {
+  const outcome write = try_write(buffers, false);
+  if (write.ec || (write.bytes > 0 && all_is_sent())) {
+    complete(direction::write, true, write.ec, write.bytes);
+    return true;
+  }
+  written_ = write.bytes;
+  return false;
 }
 
 std::size_t connection::write_now(const gathered_buffers& buffers, error_code& ec) {
@@ -434,30 +448,45 @@ std::size_t connection::write_now(const gathered_buffers& buffers, error_code& e
 }
 
 void connection::complete(direction which, bool called_by_user, const error_code& ec, std::size_t bytes) {
-  pending_io& complete = operation(which);
-  if (!called_by_user) return complete.complete(ec, bytes);
-  complete.set_result(ec, bytes);
-  server_->loop().deliver_soon(shared_from_this());
+  operation(which).set_result(ec, bytes);
+  if (which == direction::write) write_buffers_ = nullptr;
+  if (is_delivering_) return;  // deliver(), which has called the user, comes to it next
+  if (called_by_user)
+    server_->loop().deliver_soon(shared_from_this());
+  else
+    deliver();
 }
 
 void connection::deliver() {
-  // One for each time that it was announced: the handler may throw.
-  if (read_.is_complete()) return read_.deliver();
-  if (write_.is_complete()) write_.deliver();
+  if (is_delivering_) return;  // a handler runs the io_context
+  is_delivering_ = true;
+  // Also when a handler throws.
+  const scope_exit end([this, self = shared_from_this()] {
+    is_delivering_ = false;
+    if (read_.is_complete() || write_.is_complete()) server_->loop().deliver_soon(self);
+  });
+  for (int calls = 0; calls < deliveries_per_turn; ++calls) {
+    if (read_.is_complete())
+      read_.deliver();
+    else if (write_.is_complete())
+      write_.deliver();
+    else
+      break;
+  }
 }
 
 void connection::cancel(direction which) {
   pending_io& cancelled = operation(which);
   if (!cancelled || cancelled.is_complete()) return;
-  cancelled.complete_later(executor_, asio::error::operation_aborted,
+  cancelled.complete_later(executor(), asio::error::operation_aborted,
                            which == direction::write ? std::exchange(written_, 0) : 0);
   if (which == direction::read && unsent_.empty()) server_->loop().stop_wanting(*this);
 }
 
 void connection::complete_shutdown(bool called_by_user, error_code ec) {
   take_back();
-  auto operation = std::exchange(shutdown_, {});
-  called_by_user ? operation.complete_later(ec) : operation.complete(ec);
+  const auto operation = std::move(shutdown_);
+  called_by_user ? operation->complete_later(ec) : operation->complete(ec);
 }
 
 void connection::note_end(error_code code, const std::string& sentence) {
@@ -475,7 +504,7 @@ void connection::send_close_notify() {
 }
 
 void connection::start_shutdown_send(shutdown_handler handler) {
-  pending_operation<error_code> operation(std::move(handler), executor_, [weak = weak_from_this()] {
+  pending_operation<error_code> operation(std::move(handler), executor(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
@@ -485,11 +514,11 @@ void connection::start_shutdown_send(shutdown_handler handler) {
   send_close_notify();
   if (all_is_sent() || send_error_) return operation.complete_later(send_error_);
   shutting_both_ = false;
-  shutdown_ = std::move(operation);  // after_flush() completes it
+  shutdown_ = std::make_unique<pending_shutdown>(std::move(operation));  // after_flush() completes it
 }
 
 void connection::start_shutdown(shutdown_handler handler) {
-  pending_operation<error_code> operation(std::move(handler), executor_, [weak = weak_from_this()] {
+  pending_operation<error_code> operation(std::move(handler), executor(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
@@ -498,7 +527,7 @@ void connection::start_shutdown(shutdown_handler handler) {
 
   cancel(direction::read);
   send_close_notify();
-  shutdown_ = std::move(operation);
+  shutdown_ = std::make_unique<pending_shutdown>(std::move(operation));
   shutting_both_ = true;
   server_->loop().deadlines().set(*this, deadline::clock::now() + server_->shutdown_timeout);
   if (all_is_sent()) shutdown_turn(true);  // else after_flush() goes on
@@ -526,7 +555,7 @@ void connection::shutdown_turn(bool called_by_user) {
   }
   if (!read_end_) {
     // The end may be among what has been received already, so this isn't the time to wait for more.
-    return asio::post(executor_, [self = shared_from_this()] {
+    return asio::post(executor(), [self = shared_from_this()] {
       if (self->shutdown_ && self->state_ == state::open) self->shutdown_turn(false);
     });
   }
@@ -598,15 +627,13 @@ void connection::drop_everything() {
   close_descriptor();
   read_.drop();
   write_.drop();
-  shutdown_.drop();
+  if (const auto dropped = std::move(shutdown_)) dropped->drop();
 }
 
 // --- what ssl_socket tells ---
 
-asio::ip::tcp::endpoint connection::remote_endpoint() const { return to_tcp(remote_); }
-asio::ip::tcp::endpoint connection::local_endpoint() const { return to_tcp(local_); }
-std::string connection::peer_name() const { return to_text(remote_); }
-std::optional<client_address> connection::address() const noexcept { return share_of(remote_); }
+const asio::any_io_executor& connection::executor() const noexcept { return server_->loop().executor(); }
+std::string connection::peer_name() const { return is_unix_ ? "unix" : to_text(remote_); }
 
 std::chrono::steady_clock::duration connection::handshake_duration() const noexcept {
   return handshake_ended_at_.value_or(deadline::clock::now()) - accepted_at_;

@@ -34,7 +34,7 @@ class server_state;
 ///
 /// User code (signals, handlers) is called last in each function, when the window has been given back and the state
 /// is whole: it may close this connection, use another one, or destroy the server.
-class connection final : public std::enable_shared_from_this<connection>, private deadline, private watched {
+class connection final : public std::enable_shared_from_this<connection>, private deadline, public watched {
  public:
   enum class state {
     handshaking,
@@ -51,7 +51,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// Takes `descriptor`, a connected stream socket; throws system_error, without having taken it, if the event loop
   /// can't watch it. Without `local` the kernel is asked for it.
   connection(std::shared_ptr<server_state> server, int descriptor,
-             boost::asio::generic::stream_protocol::endpoint remote,
+             const boost::asio::generic::stream_protocol::endpoint& remote,
              const std::optional<boost::asio::generic::stream_protocol::endpoint>& local);
   ~connection();
 
@@ -65,7 +65,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// read an alert, so it isn't cut off.
   void fail_handshake(error_code code, std::string sentence, bool alert_is_out = false);
 
-  /// Calls the handler of an operation that is complete. Called by the loop when the user code that started it has
+  /// Calls the handlers of operations that are complete. Called by the loop when the user code that started them has
   /// returned.
   void deliver();
 
@@ -105,11 +105,11 @@ class connection final : public std::enable_shared_from_this<connection>, privat
 
   state current_state() const noexcept { return state_; }
   std::uint64_t id() const noexcept { return id_; }
-  const boost::asio::any_io_executor& executor() const noexcept { return executor_; }
-  boost::asio::ip::tcp::endpoint remote_endpoint() const;
-  boost::asio::ip::tcp::endpoint local_endpoint() const;
+  const boost::asio::any_io_executor& executor() const noexcept;
+  /// The unspecified endpoint for a unix socket.
+  const boost::asio::ip::tcp::endpoint& remote_endpoint() const noexcept { return remote_; }
+  const boost::asio::ip::tcp::endpoint& local_endpoint() const noexcept { return local_; }
   std::string peer_name() const;
-  std::optional<client_address> address() const noexcept;
   std::chrono::steady_clock::duration handshake_duration() const noexcept;
   session& tls() noexcept { return session_; }
   const session& tls() const noexcept { return session_; }
@@ -154,6 +154,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void on_deadline() override;
   void emit_events();
   bool sent_an_alert() const noexcept;
+  bool may_wait_to_send(const step& result) const noexcept;
   void ask();
   void ask_about_interruption();
   void ask_about_errors();
@@ -172,18 +173,18 @@ class connection final : public std::enable_shared_from_this<connection>, privat
     std::size_t bytes = 0;
     bool is_nothing() const noexcept { return !ec && bytes == 0; }
   };
-  bool has_something_to_read() const noexcept;
   outcome try_read(boost::asio::mutable_buffer buffer);
   std::span<const std::byte> put_together(const gathered_buffers& buffers);
   outcome try_write(const gathered_buffers& buffers, bool may_wait);
   void go_on_reading(bool called_by_user);
   void read_turn(bool called_by_user);
-  void write_turn(bool called_by_user);
+  bool write_turn(const gathered_buffers& buffers);
   void after_flush();
   enum class direction { read, write };
   /// `called_by_user`: the handler may not run before the function that the user has called returns.
   void complete(direction which, bool called_by_user, const error_code& ec, std::size_t bytes);
   void cancel(direction which);
+  auto on_cancel(direction which) noexcept;
   pending_io& operation(direction which) noexcept { return which == direction::read ? read_ : write_; }
   void complete_shutdown(bool called_by_user, error_code ec);
   void note_end(error_code code, const std::string& sentence);
@@ -196,10 +197,10 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void linger_turn();
 
   std::shared_ptr<server_state> server_;
-  boost::asio::any_io_executor executor_;
   int descriptor_;
-  boost::asio::generic::stream_protocol::endpoint remote_;
-  boost::asio::generic::stream_protocol::endpoint local_;
+  boost::asio::ip::tcp::endpoint remote_;
+  boost::asio::ip::tcp::endpoint local_;
+  bool is_unix_;
   std::shared_ptr<connection> self_;  // while nobody else keeps it alive
   std::uint64_t id_;
   deadline::clock::time_point accepted_at_;
@@ -216,22 +217,25 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   pending_io read_;
   boost::asio::mutable_buffer read_buffer_;  // empty: a wait
   pending_io write_;
-  gathered_buffers write_buffers_;  // none: a wait
-  std::size_t written_ = 0;  // bytes of write_ that are encrypted and partly unsent
-  pending_operation<error_code> shutdown_;
+  std::unique_ptr<const gathered_buffers> write_buffers_;  // null: a wait, or nothing waits
+  std::size_t written_ = 0;                                // bytes of write_ that are encrypted and partly unsent
+  using pending_shutdown = pending_operation<error_code>;
+  std::unique_ptr<pending_shutdown> shutdown_;  // null but for the last moments of a connection
 
   handshake_question asked_ = handshake_question::none;  // what a slot is just being asked
   bool continues_ = false;                               // and has answered
   std::shared_ptr<deferred_decision> deferred_;          // set while the handshake waits for it
   std::optional<handshake_report::alert_on_the_wire> last_alert_;
 
-  error_code read_end_;          // why nothing more can be read; every later read completes with it
-  bool end_is_waiting_ = false;  // the session has met the end behind the data it brought last
+  error_code read_end_;  // why nothing more can be read; every later read completes with it
+  // Without the kernel: bytes that the last step left, or an end that it has met behind the data it brought.
+  bool has_more_to_read_ = false;
   error_code send_error_;
-  bool peer_has_ended_ = false;  // its FIN is here
+  bool peer_has_ended_ = false;   // its FIN is here
   bool input_has_ended_ = false;  // and nothing is left before it
-  bool is_corked_ = false;       // some of our bytes are still in the loop's output
+  bool is_corked_ = false;        // some of our bytes are still in the loop's output
   bool in_turn_queue_ = false;
+  bool is_delivering_ = false;
   bool in_slot_ = false;
   std::optional<error_code> untold_failure_;  // of a handshake that a slot has ended
   bool sent_close_notify_ = false;

@@ -48,14 +48,14 @@ void connection::handshake_turn() {
     return fail_handshake(handshake_error::reset_by_client, received.message());
   }
   step result = session_.handshake(window);
-  close_window(window);
+  close_window(window, may_wait_to_send(result));
   while (result.what == progress::want_answer) {
     emit_events();
     if (state_ == state::handshaking) ask();
     if (state_ != state::handshaking || deferred_) return;
     window = open_window();
     result = session_.handshake(window);
-    close_window(window);
+    close_window(window, may_wait_to_send(result));
   }
 
   const bool alert_is_out = sent_an_alert();
@@ -77,6 +77,12 @@ void connection::handshake_turn() {
       if (send_error_) return fail_handshake(handshake_error::reset_by_client, send_error_.message());
       return wait_readable();
   }
+}
+
+/// In TLS 1.3 the client doesn't wait for what we send last, the ticket: it goes out with what the application has to
+/// say first. In TLS 1.2 it does.
+bool connection::may_wait_to_send(const step& result) const noexcept {
+  return result.what == progress::done && session_.version() == tls_version::tls_1_3;
 }
 
 /// True if the latest step has put an alert on the wire.
@@ -161,7 +167,7 @@ void connection::continue_interrupted_handshake() {
 /// Null if there is nothing to defer.
 std::shared_ptr<deferred_decision> connection::defer() {
   if (deferred_) return nullptr;
-  deferred_ = std::make_shared<deferred_decision>(weak_from_this(), executor_);
+  deferred_ = std::make_shared<deferred_decision>(weak_from_this(), executor());
   return deferred_;
 }
 
@@ -210,6 +216,7 @@ void connection::finish_handshake() {
   take_back();
   server_->places().give_back(handshake_place);
   state_ = state::open;
+  has_more_to_read_ = !unread_.empty();
   server_->enqueue(std::exchange(self_, nullptr));
 }
 

@@ -17,8 +17,15 @@ namespace {
 constexpr std::size_t window_size = 128 * 1024;
 constexpr std::size_t scratch_size = 64 * 1024;
 
-// Handlers that start what is complete at once, and whose completion starts the next: beyond, the others' turn comes.
-constexpr std::size_t deliveries_per_turn = 256;
+// Connections with completions beyond these have to wait.
+constexpr std::size_t deliveries_at_a_time = 64;
+
+// As many events at once make it likely that there are more by the time they are served: to look again is cheaper than
+// to wait in Asio.
+constexpr std::size_t large_batch = 8;
+
+// Batches, before everything else on the executor has its turn.
+constexpr int rounds_per_turn = 2;
 
 }  // namespace
 
@@ -47,40 +54,24 @@ void loop::rest_if_unwanted() noexcept {
   if (is_waiting_ && !in_turn_ && !poller_.is_wanted()) poller_.cancel();
 }
 
-void loop::want_input(watched& who) {
-  poller_.want_input(who);
-  go_on();
-}
-
-void loop::want_output(watched& who) {
-  poller_.want_output(who);
-  go_on();
-}
-
 // --- the cork ---
 
-std::size_t loop::lend_output_to(connection& who) {
-  if (!corked_) return 0;
-  if (corked_.get() == &who) return corked_size_;
-  const auto other = corked_;
-  other->send_corked();
+std::size_t loop::lend_corked_output_to(const connection& who) {
+  if (corked_ == &who) return corked_size_;
+  corked_->send_corked();
   return 0;
 }
 
 void loop::cork(connection& who, std::size_t size) noexcept {
-  if (corked_.get() != &who) corked_ = who.shared_from_this();
+  corked_ = &who;
   corked_size_ = size;
-}
-
-std::size_t loop::uncork(const connection& who) noexcept {
-  if (corked_.get() != &who) return 0;
-  corked_.reset();
-  return std::exchange(corked_size_, 0);
 }
 
 // --- the turn ---
 
 void loop::queue_handshake(std::shared_ptr<connection> waiting) {
+  // Where many wait they would fill the batches of those whose turn it is.
+  poller_.set_turn_soon(*waiting, handshakes_.size() < poller::batch_size / 4);
   handshakes_.push_back(std::move(waiting));
   go_on();
 }
@@ -118,42 +109,56 @@ void loop::go_on() {
 void loop::turn() {
   if (in_turn_) return;  // a handler runs the io_context: the turn that it belongs to goes on afterwards
   in_turn_ = true;
-  deliveries_ = 0;
   // User code may throw out of a turn; what was to follow comes in the next one.
   const scope_exit end([this] {
     in_turn_ = false;
-    if (const auto last = corked_) last->send_corked();
+    if (corked_ != nullptr) corked_->send_corked();
     rest_if_unwanted();
     go_on();
   });
   kernel_has_more_ = true;
-  kernel_has_more_ = poller_.dispatch([this](watched& who, std::uint32_t events) {
+  for (int rounds = 0; kernel_has_more_ && rounds < rounds_per_turn; ++rounds) {
+    const std::size_t told = serve_batch();
+    // After handshakes it is everybody's turn; and time has passed, so that the next one will find something.
+    if (step_handshakes() > 0) return;
+    kernel_has_more_ = told >= large_batch;
+  }
+}
+
+std::size_t loop::serve_batch() {
+  const std::size_t told = poller_.dispatch([this](watched& who, std::uint32_t events) {
     poller::run(who, events);
     after_user_code();
   });
   after_user_code();
-  for (std::size_t steps = 0; steps < handshake_budget_ && !handshakes_.empty(); ++steps) {
+  return told;
+}
+
+std::size_t loop::step_handshakes() {
+  std::size_t steps = 0;
+  for (; steps < handshake_budget_ && !handshakes_.empty(); ++steps) {
     const auto next = std::move(handshakes_.front());
     handshakes_.pop_front();
+    poller_.set_turn_soon(*next, false);
     next->handshake_turn();
     after_user_code();
   }
+  return steps;
 }
 
 void loop::after_user_code() {
-  while (!complete_.empty() && deliveries_ < deliveries_per_turn) {
-    ++deliveries_;
+  for (std::size_t calls = 0; calls < deliveries_at_a_time && !complete_.empty(); ++calls) {
     const auto next = std::move(complete_.front());
     complete_.pop_front();
     next->deliver();
   }
-  if (const auto last = corked_) last->send_corked();
+  if (corked_ != nullptr) corked_->send_corked();
 }
 
 void loop::drop_everything() {
   handshakes_.clear();
   complete_.clear();
-  corked_.reset();
+  corked_ = nullptr;
   corked_size_ = 0;
   poller_.close();
 }

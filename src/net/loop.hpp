@@ -14,14 +14,15 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace sallyport::detail {
 
 class connection;
 
-/// A turn: what the kernel has to tell about at most one batch of descriptors; after each of them the completions that
-/// it has brought about; then a few steps of handshakes. Between two turns everything else on the executor runs.
+/// A turn: what the kernel has to tell about some batches of descriptors, with the completions that each has brought
+/// about; then a few steps of handshakes. Between two turns everything else on the executor runs.
 class loop : public std::enable_shared_from_this<loop> {
  public:
   explicit loop(boost::asio::any_io_executor executor);
@@ -41,17 +42,29 @@ class loop : public std::enable_shared_from_this<loop> {
   void watch(watched& who, int descriptor) { poller_.add(who, descriptor); }
   void stop_watching(watched& who) noexcept;
   void stop_wanting(watched& who) noexcept;
-  void want_input(watched& who);
-  void want_output(watched& who);
+  void want_input(watched& who) {
+    poller_.want_input(who);
+    if (!in_turn_) go_on();
+  }
+  void want_output(watched& who) {
+    poller_.want_output(who);
+    if (!in_turn_) go_on();
+  }
 
   // --- the cork: at most one connection has small writes in output(), which go out together ---
   /// Sends what another connection has there. How much is `who`'s own.
-  std::size_t lend_output_to(connection& who);
+  std::size_t lend_output_to(const connection& who) { return corked_ == nullptr ? 0 : lend_corked_output_to(who); }
   /// The first `size` bytes of output() wait for the end of this call of user code. Only in a turn.
   void cork(connection& who, std::size_t size) noexcept;
   /// Nothing of `who` is there any more; it has been sent or dropped.
-  std::size_t uncork(const connection& who) noexcept;
-  bool is_corked(const connection& who) const noexcept { return corked_.get() == &who; }
+  std::size_t uncork(const connection& who) noexcept {
+    if (corked_ != &who) return 0;
+    corked_ = nullptr;
+    return std::exchange(corked_size_, 0);
+  }
+
+  /// See poller::set_turn_soon().
+  void set_turn_soon(watched& who, bool soon) noexcept { poller_.set_turn_soon(who, soon); }
 
   /// User code is being called from here; what it starts may be completed, and sent, when it has returned.
   bool in_turn() const noexcept { return in_turn_; }
@@ -70,7 +83,10 @@ class loop : public std::enable_shared_from_this<loop> {
   void drop_everything();
 
  private:
+  std::size_t lend_corked_output_to(const connection& who);
   void turn();
+  std::size_t serve_batch();
+  std::size_t step_handshakes();
   void after_user_code();
   void go_on();
   void rest_if_unwanted() noexcept;
@@ -83,10 +99,9 @@ class loop : public std::enable_shared_from_this<loop> {
   poller poller_;
   std::deque<std::shared_ptr<connection>> handshakes_;
   std::deque<std::shared_ptr<connection>> complete_;
-  std::shared_ptr<connection> corked_;
+  connection* corked_ = nullptr;  // it uncorks before it ends
   std::size_t corked_size_ = 0;
   std::size_t handshake_budget_ = 4;
-  std::size_t deliveries_ = 0;  // of this turn
   bool in_turn_ = false;
   bool kernel_has_more_ = false;
   bool is_waiting_ = false;

@@ -28,12 +28,13 @@ class pending_io {
   pending_io& operator=(const pending_io&) = delete;
 
   explicit operator bool() const noexcept { return handler_.has_value(); }
-  /// It has its result, and waits only for the user code that is running.
+  /// It has its result, and waits for deliver().
   bool is_complete() const noexcept { return is_complete_; }
 
-  /// `on_cancel` is called when the handler's cancellation slot asks for any kind of cancellation.
-  template <class OnCancel>
-  void start(io_handler handler, const boost::asio::any_io_executor& home, OnCancel on_cancel) {
+  /// `make_on_cancel()` is asked, if the handler has a cancellation slot, for what to call when that asks for any kind
+  /// of cancellation.
+  template <class MakeOnCancel>
+  void start(io_handler handler, const boost::asio::any_io_executor& home, MakeOnCancel make_on_cancel) {
     can_be_cancelled_ = handler.can_be_cancelled;
     if (!handler.runs_at_home) {
       executor_.emplace(boost::asio::prefer(boost::asio::get_associated_executor(handler.call, home),
@@ -41,23 +42,20 @@ class pending_io {
     }
     handler_.emplace(std::move(handler.call));
     if (!can_be_cancelled_) return;
-    boost::asio::get_associated_cancellation_slot(*handler_).assign([on_cancel](boost::asio::cancellation_type type) {
-      if (type != boost::asio::cancellation_type::none) on_cancel();
-    });
+    boost::asio::get_associated_cancellation_slot(*handler_).assign(
+        [on_cancel = make_on_cancel()](boost::asio::cancellation_type type) {
+          if (type != boost::asio::cancellation_type::none) on_cancel();
+        });
   }
 
-  /// From the loop: the user's handler may run before this returns, so it comes last.
-  void complete(const error_code& ec, std::size_t bytes) { run(take(), ec, bytes); }
-
-  /// From functions that the user calls, inside the loop's turn: the loop calls deliver() when they have returned.
   void set_result(const error_code& ec, std::size_t bytes) noexcept {
     is_complete_ = true;
     result_ = ec;
     bytes_ = bytes;
   }
-  void deliver() {
-    if (is_complete_) complete(result_, bytes_);
-  }
+  /// Calls the handler with the result, or has its executor call it. From the loop alone: not while a function that the
+  /// user has called is running.
+  void deliver() { run(take(), result_, bytes_); }
 
   /// From functions that the user calls, at any time.
   void complete_later(const boost::asio::any_io_executor& home, const error_code& ec, std::size_t bytes) {
@@ -67,7 +65,7 @@ class pending_io {
   /// For an operation that doesn't begin.
   static void refuse(io_handler handler, const boost::asio::any_io_executor& home, const error_code& ec) {
     pending_io refused;
-    refused.start(std::move(handler), home, [] {});
+    refused.start(std::move(handler), home, [] { return [] {}; });
     refused.complete_later(home, ec, 0);
   }
 

@@ -7,6 +7,7 @@
 
 #include <boost/system/system_error.hpp>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 
@@ -35,9 +36,6 @@ std::uint32_t as_epoll_has_it(std::uint32_t events) noexcept {
 }
 
 }  // namespace
-
-bool watched::wants_input() const noexcept { return (wanted_ & EPOLLIN) != 0; }
-bool watched::wants_output() const noexcept { return (wanted_ & EPOLLOUT) != 0; }
 
 poller::poller(const boost::asio::any_io_executor& executor)
     : inner_(executor, make_epoll()), batch_(batch_size * sizeof(epoll_event)) {}
@@ -100,7 +98,7 @@ void poller::set_registered(watched& who, std::uint32_t events) noexcept {
 
 int poller::collect() noexcept {
   auto* const events = reinterpret_cast<epoll_event*>(batch_.data());
-  return ::epoll_wait(inner_.native_handle(), events, static_cast<int>(batch_size), 0);
+  return std::max(::epoll_wait(inner_.native_handle(), events, static_cast<int>(batch_size), 0), 0);
 }
 
 /// One event of the batch, in `who` null if nobody wants it.
@@ -114,8 +112,9 @@ poller::event poller::take(int number) noexcept {
   // Level-triggered, what nobody wants would come again and again. What is wanted stays registered: it is mostly
   // wanted again.
   const std::uint32_t unwanted = who.registered_ & ~who.wanted_;
-  const bool comes_unwanted = ((happened.events & readable) != 0 && (unwanted & EPOLLIN) != 0) ||
-                              ((happened.events & writable) != 0 && (unwanted & EPOLLOUT) != 0);
+  const bool comes_unwanted =
+      ((happened.events & readable) != 0 && (unwanted & EPOLLIN) != 0 && !who.has_its_turn_soon_) ||
+      ((happened.events & writable) != 0 && (unwanted & EPOLLOUT) != 0);
   if (comes_unwanted) set_registered(who, who.wanted_);
 
   // One thing at a time: the other is told again. Output first, as it makes room.

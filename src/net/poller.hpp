@@ -21,8 +21,6 @@ class poller;
 class watched {
  public:
   bool is_watched() const noexcept { return descriptor_ >= 0; }
-  bool wants_input() const noexcept;
-  bool wants_output() const noexcept;
 
  protected:
   watched() = default;
@@ -41,6 +39,7 @@ class watched {
   std::uint32_t slot_ = 0;
   std::uint32_t wanted_ = 0;      // of EPOLLIN and EPOLLOUT
   std::uint32_t registered_ = 0;  // in the kernel: never less than what is wanted
+  bool has_its_turn_soon_ = false;
 };
 
 /// An epoll within the epoll of Asio: its descriptors stay registered, level-triggered, and wanting the next input
@@ -60,14 +59,19 @@ class poller {
   void want_input(watched& who) noexcept;
   void want_output(watched& who) noexcept;
   void stop_wanting(watched& who) noexcept;
+  /// True: they don't want input, but are about to read it. That few of them are told about in vain is cheaper than
+  /// taking it off the registration and putting it there again.
+  static void set_turn_soon(watched& who, bool soon) noexcept { who.has_its_turn_soon_ = soon; }
 
   /// True if somebody wants something: only then is there anything to wait for.
   bool is_wanted() const noexcept { return wants_ > 0; }
 
-  /// Calls `tell(watched&, events)` for each of one batch that has what it wants; `tell` calls run(). True if the kernel
-  /// may have more.
+  /// Calls `tell(watched&, events)` for each of one batch that has what it wants; `tell` calls run(). The size of the
+  /// batch: where it was a large one the kernel may have more by now.
   template <class Tell>
-  bool dispatch(Tell tell);
+  std::size_t dispatch(Tell tell);
+  // A batch is bounded so that timers, posted work and the other servers of the io_context get their turn.
+  static constexpr std::size_t batch_size = 256;
 
   /// Tells one watched what has happened to it.
   static void run(watched& who, std::uint32_t events);
@@ -83,8 +87,6 @@ class poller {
   void close() noexcept;
 
  private:
-  // A batch is bounded so that timers, posted work and the other servers of the io_context get their turn.
-  static constexpr std::size_t batch_size = 64;
   struct event {
     watched* who;
     std::uint32_t events;
@@ -94,6 +96,7 @@ class poller {
     std::uint32_t generation = 0;  // of the tenant; events of a former one are stale
   };
 
+  /// How many events there are; 0 also on an error.
   int collect() noexcept;
   event take(int number) noexcept;
   void want(watched& who, std::uint32_t what) noexcept;
@@ -107,12 +110,12 @@ class poller {
 };
 
 template <class Tell>
-bool poller::dispatch(Tell tell) {
+std::size_t poller::dispatch(Tell tell) {
   const int count = collect();
   for (int number = 0; number < count; ++number) {
     if (const event happened = take(number); happened.who != nullptr) tell(*happened.who, happened.events);
   }
-  return count == static_cast<int>(batch_size);
+  return static_cast<std::size_t>(count);
 }
 
 }  // namespace sallyport::detail

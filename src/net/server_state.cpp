@@ -181,11 +181,12 @@ bool server_state::may_accept() const noexcept {
 
 void server_state::wait_for_clients() {
   if (neighbours != nullptr) neighbours->note_accepting(may_accept());
+  loop_->set_turn_soon(*this, loop_->waiting_handshakes() >= max_waiting_handshakes);
   if (may_accept()) loop_->want_input(*this);
 }
 
 void server_state::on_clients() {
-  const auto self = shared_from_this();  // a slot may destroy the server
+  const auto self = shared_from_this();                    // a slot may destroy the server
   const scope_exit go_on([this] { wait_for_clients(); });  // also when a slot throws
   const auto tell = [this](const error_code& ec) {
     report_accept_error(ec, listener::name_of(listener_.local_endpoint()), ec.message());
@@ -235,8 +236,8 @@ void server_state::back_off() {
   });
 }
 
-void server_state::admit(int descriptor, const listener::endpoint& peer,
-                         const std::optional<listener::endpoint>& local, std::span<const std::byte> already_read) {
+void server_state::admit(int descriptor, const listener::endpoint& peer, const std::optional<listener::endpoint>& local,
+                         std::span<const std::byte> already_read) {
   std::shared_ptr<connection> accepted;
   try {
     accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer, local);
@@ -245,7 +246,7 @@ void server_state::admit(int descriptor, const listener::endpoint& peer,
     const error_code no_memory = asio::error::no_memory;
     return report_accept_error(no_memory, to_text(peer), no_memory.message());
   }
-  const auto address = accepted->address();
+  const auto address = share_of(peer);
   const auto stops = stops_;
   first_exception thrown;
   while (place* const displaced = places_.displaced_by(address))

@@ -24,8 +24,7 @@ void fail_without_connection(detail::io_handler handler) {
   detail::pending_io::refuse(std::move(handler), nowhere, asio::error::bad_descriptor);
 }
 void fail_without_connection(detail::shutdown_handler handler) {
-  detail::pending_operation<error_code>(std::move(handler), nowhere, [] {
-  }).complete_later(asio::error::bad_descriptor);
+  detail::pending_operation<error_code>(std::move(handler), nowhere, [] {}).complete_later(asio::error::bad_descriptor);
 }
 
 }  // namespace

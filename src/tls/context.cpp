@@ -8,6 +8,7 @@
 #include "identity_data.hpp"
 #include "printable.hpp"
 #include "session_callbacks.hpp"
+#include "ticket_keys_data.hpp"
 #include "trust_store_data.hpp"
 
 #include <openssl/x509v3.h>
@@ -246,6 +247,15 @@ bool set_session_id_context(SSL_CTX* ctx, const ssl_configuration& configuration
          SSL_CTX_set_session_id_context(ctx, digest.data(), size) == 1;
 }
 
+// Without keys of the configuration's those stay that OpenSSL has made for this context.
+bool set_ticket_keys(SSL_CTX* ctx, const std::optional<ticket_keys>& keys) {
+  if (!keys) return true;
+  auto bytes = keys->data().bytes;  // OpenSSL wants them writable, and only copies them
+  const bool ok = SSL_CTX_set_tlsext_ticket_keys(ctx, bytes.data(), bytes.size()) == 1;
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  return ok;
+}
+
 bool set_resumption(SSL_CTX* ctx, const ssl_configuration& configuration) {
   SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
   // A resumed session skips the verification of the client's certificate: one that expired or was revoked since
@@ -256,7 +266,8 @@ bool set_resumption(SSL_CTX* ctx, const ssl_configuration& configuration) {
     return SSL_CTX_set_num_tickets(ctx, 0) == 1 && set_session_id_context(ctx, configuration);
   }
   // One is enough for a client's next connection; OpenSSL's two cost every connection time and 250 bytes.
-  return SSL_CTX_set_num_tickets(ctx, 1) == 1 && set_session_id_context(ctx, configuration);
+  return SSL_CTX_set_num_tickets(ctx, 1) == 1 && set_ticket_keys(ctx, configuration.tickets) &&
+         set_session_id_context(ctx, configuration);
 }
 
 // The names in CertificateRequest, by which a client with several certificates finds the one to send. An empty list

@@ -147,8 +147,9 @@ handshake_error reason_of(const ssl_error& error) noexcept {
 }
 
 failure stream_failure() {
-  const unsigned long code = ERR_peek_error();
-  const std::string words = take_openssl_error();
+  // The latest is ours: what had been in the queue before wasn't taken out. OpenSSL puts no other on top of it here.
+  const unsigned long code = ERR_peek_last_error();
+  const std::string words = take_last_openssl_error();
   if (is_alert_from_peer(code)) return {stream_error::alert_from_peer, alert_sentence(code)};
   return {stream_error::protocol_violation, words.empty() ? "the connection had ended before" : words};
 }

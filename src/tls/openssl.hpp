@@ -37,6 +37,8 @@ using x509_store_ptr = std::unique_ptr<X509_STORE, openssl_free<X509_STORE_free>
 /// The oldest error of this thread's queue in OpenSSL's words ("no start line"), or "" if it is empty. Empties the
 /// queue.
 std::string take_openssl_error();
+/// The latest one.
+std::string take_last_openssl_error();
 
 /// An extension of the ClientHello, in the client_hello callback alone; empty if the client hasn't sent it.
 std::span<const unsigned char> client_hello_extension(SSL* ssl, unsigned type) noexcept;

@@ -79,23 +79,27 @@ int session_index() {
   return index;
 }
 
-/// The length of a step: lends the window to the BIO, and gives OpenSSL an empty error queue.
+/// The length of a step: lends the window to the BIO.
 class step_scope {
  public:
   step_scope(detail::window_bio& bio, io_window& window) noexcept : bio_(bio) {
     assert(bio_.window == nullptr);
     bio_.window = &window;
-    ERR_clear_error();
   }
-  ~step_scope() {
-    bio_.window = nullptr;
-    ERR_clear_error();
-  }
+  ~step_scope() { bio_.window = nullptr; }
   step_scope(const step_scope&) = delete;
   step_scope& operator=(const step_scope&) = delete;
 
  private:
   detail::window_bio& bio_;
+};
+
+/// Gives OpenSSL an empty error queue, and leaves one behind.
+struct clean_error_queue {
+  clean_error_queue() noexcept { ERR_clear_error(); }
+  ~clean_error_queue() { ERR_clear_error(); }
+  clean_error_queue(const clean_error_queue&) = delete;
+  clean_error_queue& operator=(const clean_error_queue&) = delete;
 };
 
 /// The host_name of a server_name extension (RFC 6066 section 3); empty if it is malformed, which OpenSSL refuses
@@ -129,6 +133,7 @@ detail::session_impl::~session_impl() {
   std::array<std::byte, 512> nowhere;
   io_window window{{}, nowhere, 0};
   const step_scope scope(bio, window);
+  const clean_error_queue errors;
   client->refused = true;
   client->call.resume();
 }
@@ -159,21 +164,34 @@ step detail::session_impl::fail(detail::failure failure) {
   return {progress::failed};
 }
 
-/// What to tell the driver about an OpenSSL call that didn't succeed.
-step detail::session_impl::result_of(int openssl_result, bool in_handshake) {
+/// What to tell the driver about a call of the handshake, with a clean error queue before it, that didn't succeed.
+step detail::session_impl::handshake_result(int openssl_result) {
   switch (SSL_get_error(ssl.get(), openssl_result)) {
     case SSL_ERROR_WANT_READ:
       return {progress::want_input};
     case SSL_ERROR_WANT_WRITE:
       return {progress::want_output};
     case SSL_ERROR_ZERO_RETURN:
-      if (!in_handshake) return {progress::peer_closed};
       return fail({handshake_error::closed_by_client, "the client sent close_notify during the handshake"});
+    default:
+      return fail(why_handshake_failed(*this));
+  }
+}
+
+/// The same of a call that reads, writes or shuts down. SSL_get_error() would be misled by what others have left in the
+/// error queue, and to look into the queue before each record costs more than all else that is done here for it.
+step detail::session_impl::stream_result() {
+  if (bio.cut_off) return fail({stream_error::message_flood, "too many KeyUpdates or renegotiations without data"});
+  switch (SSL_want(ssl.get())) {
+    case SSL_READING:
+      return {progress::want_input};
+    case SSL_WRITING:
+      return {progress::want_output};
     default:
       break;
   }
-  if (bio.cut_off) return fail({stream_error::message_flood, "too many KeyUpdates or renegotiations without data"});
-  return fail(in_handshake ? why_handshake_failed(*this) : detail::stream_failure());
+  if (close_notify_received) return {progress::peer_closed};
+  return fail(detail::stream_failure());
 }
 
 /// SSL_do_handshake, on a stack of its own where it may have to stop and ask.
@@ -191,7 +209,7 @@ step detail::session_impl::do_handshake() {
     if (client->call.is_suspended()) return {progress::want_answer};
     done = client->call.value();
   }
-  if (done != 1) return result_of(done, true);
+  if (done != 1) return handshake_result(done);
   finish();
   return {progress::done};
 }
@@ -223,6 +241,7 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
     const auto type = static_cast<alert_type>(bytes[1]);
     session.remember({sent != 0 ? session_event::kind::alert_sent : session_event::kind::alert_received,
                       static_cast<alert_level>(bytes[0]), type});
+    if (sent == 0 && type == alert_type::close_notify) session.close_notify_received = true;
     if (sent != 0 && type == alert_type::no_renegotiation) session.count_message_without_data();
   } else if (content_type == SSL3_RT_HANDSHAKE && sent == 0 && size > 0) {
     if (bytes[0] == SSL3_MT_CLIENT_HELLO && session.phase == handshake_phase::before_client_hello) {
@@ -292,6 +311,7 @@ step session::handshake(io_window& window) {
     self.remember({session_event::kind::started});
   }
 
+  const clean_error_queue errors;
   return self.do_handshake();
 }
 
@@ -302,13 +322,13 @@ step session::read(io_window& window, std::span<std::byte> plaintext) {
   assert(self.phase == handshake_phase::complete && !plaintext.empty());
 
   const step_scope scope(self.bio, window);
-  // One call returns one record's worth: go on while there is both room and input, so that a step isn't wasted.
+  // One call returns what is left of one record: go on while there is both room and input, so that a step isn't wasted.
   std::size_t total = 0;
-  while (total == 0 || (total < plaintext.size() && (!window.input.empty() || SSL_pending(self.ssl.get()) > 0))) {
+  while (total == 0 || (total < plaintext.size() && !window.input.empty())) {
     std::size_t bytes = 0;
     const int done = SSL_read_ex(self.ssl.get(), plaintext.data() + total, plaintext.size() - total, &bytes);
     if (done != 1) {
-      const step ended = self.result_of(done, false);
+      const step ended = self.stream_result();
       // Data first: the end is told again by the next step (a failed session stays failed, and a close_notify read).
       return total > 0 ? step{progress::done, total} : ended;
     }
@@ -333,7 +353,7 @@ step session::write(io_window& window, std::span<const std::byte> plaintext) {
     std::size_t bytes = 0;
     const int done = SSL_write_ex(self.ssl.get(), plaintext.data() + total, size, &bytes);
     if (done != 1) {
-      const step ended = self.result_of(done, false);
+      const step ended = self.stream_result();
       return total > 0 ? step{progress::done, total} : ended;
     }
     total += bytes;
@@ -351,7 +371,7 @@ step session::shutdown(io_window& window) {
   // SSL_SENT_SHUTDOWN doesn't tell this: it is set before there is room for the alert.
   if (self.close_notify_sent) return {progress::done};
   const int done = SSL_shutdown(self.ssl.get());
-  if (done < 0) return self.result_of(done, false);
+  if (done < 0) return self.stream_result();
   self.close_notify_sent = true;  // 0 or 1: the peer's isn't here yet, or is
   return {progress::done};
 }

@@ -27,7 +27,8 @@ struct session_impl {
 
   bool start();
   step fail(failure why);
-  step result_of(int openssl_result, bool in_handshake);
+  step handshake_result(int openssl_result);
+  step stream_result();
   step do_handshake();
   void finish();
   void remember(session_event event) noexcept;
@@ -49,6 +50,7 @@ struct session_impl {
   handshake_phase phase = handshake_phase::before_client_hello;
   unsigned messages_without_data = 0;
   bool close_notify_sent = false;
+  bool close_notify_received = false;
   bool failed = false;
   error_code error;
   std::string error_detail;
@@ -56,7 +58,7 @@ struct session_impl {
   client_offer offer;  // forgotten when the handshake is complete
 
   // A step makes a handful of events at most; what a flood of warning alerts would add beyond is dropped.
-  std::array<session_event, 16> events{};
+  std::array<session_event, 8> events{};
   std::size_t event_count = 0;
 };
 

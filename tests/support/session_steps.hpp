@@ -10,8 +10,8 @@
 // same table is run with the client's bytes in pieces or with little room for output: the session's calls in between
 // are made by the row itself, and its events are those of all of them.
 //
-// Before each call of the session a foreign error is put onto OpenSSL's error queue, and after it the queue must be
-// empty: no table passes if a session is misled by the errors of others, or leaves its own behind.
+// Before each call of the session a foreign error is put onto OpenSSL's error queue, and after it the queue must
+// hold nothing else: no table passes if a session is misled by the errors of others, or leaves its own behind.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TESTS_SUPPORT_SESSION_STEPS_HPP

@@ -1,8 +1,8 @@
 // session: OpenSSL's error queue is one per thread, and never leads from one connection to another.
 //
-// All tables of session_steps put a foreign error onto the queue before each call of a session, and expect it empty
-// afterwards. What is here shows that this means something, and lets real failures of one session come between the
-// steps of another.
+// All tables of session_steps put a foreign error onto the queue before each call of a session, and expect nothing else
+// there afterwards. What is here shows that this means something, and lets real failures of one session come between
+// the steps of another.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/session.hpp>

@@ -595,7 +595,7 @@ TEST_F(session_renegotiation, the_rest_of_a_flood_is_not_even_read) {
   for (int i = 0; i < 500; ++i) steps_.input(request());
   const std::size_t flood = steps_.unread_input().size();
   // More events than a step reports.
-  steps_.read_fails(stream_error::message_flood, events(16, refusal));
+  steps_.read_fails(stream_error::message_flood, events(8, refusal));
   EXPECT_EQ(steps_.unread_input().size(), flood / 500 * (500 - 33));
 }
 
