@@ -27,26 +27,28 @@ namespace detail {
 class server_group_state;
 }
 
-/// Shards: each has a thread, an io_context, an ssl_server and an SSL_CTX of its own, and shares nothing with the others
-/// but the endpoint (SO_REUSEPORT), the ticket keys and the counts by which new connections are spread. So whatever a
-/// shard's slots and handlers touch alone needs no lock.
+/// Shards: each has a thread, an io_context, an ssl_server and an SSL_CTX of its own, and shares nothing with the
+/// others but the endpoint (SO_REUSEPORT), the ticket keys and the counts by which new connections are spread. So
+/// whatever a shard's slots and handlers touch alone needs no lock.
 ///
 /// A connection stays with its shard. The kernel spreads new ones by a hash of the addresses; a shard that has
-/// clearly more open connections than the one that has the fewest passes a new one on to it.
+/// clearly more open connections than the one that has the fewest (an eighth and four more) passes a new one on to it.
 ///
 /// The members may be called from any thread, one at a time, but for those of the shards' own: only size(),
-/// this_shard() and async_drain() may be called there. The destructor stops the group.
+/// this_shard() and async_drain() may be called there, and at any time. The others would wait for themselves, and throw
+/// std::logic_error. The destructor stops the group (on a shard's thread it ends the process); sockets of its
+/// connections must be gone by then, as the io_contexts end with it.
 class server_group {
  public:
   /// Called once per shard, in order, by the constructor, on the constructor's thread: connect the slots, start the
-  /// first async_accept. From then on the server belongs to its shard's thread.
+  /// first async_accept. From then on the server belongs to its shard's thread. May be empty.
   using setup_function = std::function<void(ssl_server& server, std::size_t shard)>;
   /// Called on a shard's thread with what a slot or handler there has thrown; the shard then goes on. Without one the
   /// process ends (std::terminate), as for every thread that lets an exception out.
   using exception_handler = std::function<void(std::exception_ptr thrown, std::size_t shard)>;
 
-  /// `shards` is taken as usable_cores() if it is 0. What `setup` or the making of threads throws comes out of here, and
-  /// then nothing is left running.
+  /// `shards` is taken as usable_cores() if it is 0. What `setup` or the making of threads throws comes out of here,
+  /// and then nothing is left running.
   explicit server_group(std::size_t shards, setup_function setup, exception_handler on_exception = {});
   ~server_group();
 
@@ -68,7 +70,9 @@ class server_group {
   std::vector<std::string> configuration_warnings() const;
 
   /// All shards listen, or none does: the error names the endpoint, the shard and the reason. Port 0: any free one, the
-  /// same for all. A unix socket is shared: its shards take turns. Errors as for ssl_server::listen().
+  /// same for all. A unix socket is shared: its shards take turns. Errors as for ssl_server::listen(); a port that
+  /// another program shares (SO_REUSEPORT) counts as taken, unless `options.reuse_port` says that it is to be shared.
+  /// asio::error::operation_aborted after stop().
   result<void> listen(const boost::asio::generic::stream_protocol::endpoint& endpoint,
                       const listen_options& options = {});
   bool is_listening() const;
@@ -79,20 +83,22 @@ class server_group {
   void pause_accepting();
   void resume_accepting();
 
-  /// Calls `function` for each shard in order, on the shard's thread, and waits for it: for settings and counts. What it
-  /// throws comes out of here.
+  /// Calls `function` for each shard in order, on the shard's thread, and waits for it: for settings and counts. What
+  /// it throws comes out of here. After stop() it is called on the caller's thread.
   void for_each(const std::function<void(ssl_server& server, std::size_t shard)>& function);
 
-  /// Drains all shards, see ssl_server::async_drain: asio::error::timed_out if one had to be forced. The handler is
-  /// called through its associated executor, on the thread of the last shard if it has none.
+  /// Drains all shards, see ssl_server::async_drain: asio::error::timed_out if one had to be forced, in_progress if
+  /// there is another drain, operation_aborted if the group listens again or is stopped before the end. The handler is
+  /// called through its associated executor, on the first shard's thread if it has none. It can't be cancelled.
   template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
   auto async_drain(std::chrono::milliseconds deadline, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
         [this, deadline](auto handler) { start_drain(deadline, detail::shutdown_handler(std::move(handler))); }, token);
   }
 
-  /// Closes the servers, aborts their connections, ends the threads and waits for them. A second call does nothing. The
-  /// group can't be started again.
+  /// Closes the servers, aborts their connections, ends the threads and waits for them. Before its end each thread runs
+  /// the handlers that are due, for at most a second; those that wait for something are destroyed with the group. A
+  /// second call does nothing. The group can't be started again.
   void stop();
 
  private:

@@ -178,10 +178,10 @@ class ssl_socket {
         token, detail::gathered_buffers::from(buffers));
   }
 
-  /// Completes when read_some() (wait_read) or write_some() (wait_write) may have something to do: data, room, or an end
-  /// to tell. It may be for nothing (would_block then): what came may be half a record. A wait for reading counts as the
-  /// outstanding read, one for writing as the outstanding write. With read_some() and write_some() a connection needs
-  /// no buffer while it is idle. wait_error: asio::error::operation_not_supported.
+  /// Completes when read_some() (wait_read) or write_some() (wait_write) may have something to do: data, room, or an
+  /// end to tell. It may be for nothing (would_block then): what came may be half a record. A wait for reading counts
+  /// as the outstanding read, one for writing as the outstanding write. With read_some() and write_some() a connection
+  /// needs no buffer while it is idle. wait_error: asio::error::operation_not_supported.
   template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
   auto async_wait(boost::asio::socket_base::wait_type what, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
@@ -191,8 +191,8 @@ class ssl_socket {
         token);
   }
 
-  /// Reads what is there without waiting: at least one byte, or 0 and `ec`: asio::error::would_block if there is nothing
-  /// yet, else as async_read_some. Not while a read is outstanding (asio::error::in_progress).
+  /// Reads what is there without waiting: at least one byte, or 0 and `ec`: asio::error::would_block if there is
+  /// nothing yet, else as async_read_some. Not while a read is outstanding (asio::error::in_progress).
   template <class MutableBufferSequence>
   std::size_t read_some(const MutableBufferSequence& buffers, error_code& ec) {
     return read_now(detail::first_nonempty(buffers), ec);

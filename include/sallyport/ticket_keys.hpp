@@ -15,9 +15,9 @@ namespace detail {
 struct ticket_keys_data;
 }
 
-/// Contexts that share one of these (ssl_configuration::tickets) resume each other's sessions, if they also agree on who
-/// is let in. Whoever knows the keys can read what was resumed with them in TLS 1.2: they never leave the process, and
-/// are wiped with the last copy. Immutable; copies share the same keys; use from any thread.
+/// Contexts that share one of these (ssl_configuration::tickets) resume each other's sessions, if they also agree on
+/// who is let in. Whoever knows the keys can read what was resumed with them in TLS 1.2: they never leave the process,
+/// and are wiped with the last copy. Immutable; copies share the same keys; use from any thread.
 class ticket_keys {
  public:
   /// Fresh random keys. Error: configuration_error::internal if there are no random numbers to be had.

@@ -149,7 +149,7 @@ class FailedHandshakeReasons(CertificatesTest):
 
     def test_evicted(self):
         for option in ("--max-handshakes", "--max-handshakes-per-address"):
-            with self.subTest(option), self.server(option, "1") as server:
+            with self.subTest(option), self.server(option, "1", "--threads", "1") as server:
                 silent = self.send(b"")(server)
                 # The one place goes to the client that comes later.
                 self.expect_service(server)
@@ -157,7 +157,7 @@ class FailedHandshakeReasons(CertificatesTest):
                 self.assertIn("peer=127.0.0.1:%d" % silent.getsockname()[1], line)
 
     def test_aborted_by_a_forced_end(self):
-        with self.server("--shutdown-timeout", "0s", "--handshake-timeout", "1h") as server:
+        with self.server("--shutdown-timeout", "0s", "--handshake-timeout", "1h", "--threads", "1") as server:
             self.send(b"")(server)
             self.expect_service(server)  # so the silent one has been accepted
             self.assertEqual(server.terminate(), 1)

@@ -42,8 +42,8 @@ class LogReaderStuck(CertificatesTest):
         process = subprocess.Popen([command(), "echo", *options], stdin=subprocess.DEVNULL, stderr=writer)
         os.close(writer)
         try:
-            address = re.search(rb"listening on 127\.0\.0\.1:(\d+)\n",
-                                read_until(reader, rb"listening on \S+\n", START_TIMEOUT))
+            address = re.search(rb"listening on 127\.0\.0\.1:(\d+) ",
+                                read_until(reader, rb"listening on .*\n", START_TIMEOUT))
             port = int(address.group(1))
             # Nobody reads from here on.
             for _ in range(FAILURES):

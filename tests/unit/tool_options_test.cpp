@@ -55,6 +55,7 @@ TEST(ToolOptions, DefaultsAreTheLibrarys) {
   EXPECT_EQ(options.max_pending_connections, server.max_pending_connections());
   EXPECT_EQ(options.profile, ssl_configuration{}.profile);
   EXPECT_EQ(options.alpn, ssl_configuration{}.alpn_protocols);
+  EXPECT_EQ(options.threads, 0u);
   EXPECT_EQ(options.shutdown_timeout, 30s);
   EXPECT_EQ(options.level, log_level::info);
   EXPECT_EQ(options.format, log_format::text);
@@ -106,7 +107,7 @@ TEST(ToolOptions, EveryOptionArrives) {
                                                                "--shutdown-timeout",
                                                                "0s",
                                                                "--threads",
-                                                               "1",
+                                                               "3",
                                                                "--log-level",
                                                                "debug",
                                                                "--log-format",
@@ -130,6 +131,7 @@ TEST(ToolOptions, EveryOptionArrives) {
   EXPECT_EQ(service.handshake_timeout, 1500ms);
   EXPECT_EQ(service.max_handshakes, 1u);
   EXPECT_EQ(service.max_handshakes_per_address, 2u);
+  EXPECT_EQ(service.threads, 3u);
   EXPECT_EQ(service.max_pending_connections, 1'000'000u);
   EXPECT_EQ(service.shutdown_timeout, 0s);
   EXPECT_EQ(service.level, log_level::debug);
@@ -198,8 +200,8 @@ TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
        "--max-pending-connections: \"1.5\" is not a whole number from 1 to 1000000"},
       {{"--max-pending-connections", "1e3"},
        "--max-pending-connections: \"1e3\" is not a whole number from 1 to 1000000"},
-      {{"--threads", "2"}, "--threads: only 1 is supported yet"},
-      {{"--threads", "0"}, "--threads: \"0\" is not a whole number from 1 to 1000000"},
+      {{"--threads", "0"}, "--threads: \"0\" is not a whole number from 1 to 1024"},
+      {{"--threads", "1025"}, "--threads: \"1025\" is not a whole number from 1 to 1024"},
       {{"--alpn", ""}, "--alpn: \"\" has an empty protocol name"},
       {{"--alpn", "h2,,http/1.1"}, "--alpn: \"h2,,http/1.1\" has an empty protocol name"},
       {{"--alpn", "h2,"}, "--alpn: \"h2,\" has an empty protocol name"},

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -80,12 +81,15 @@ void handshake_log::failed(const ssl_socket& socket, error_code failure) {
   if (!log_.enabled(log_level::info)) return;
   if (!log_.enabled(log_level::debug)) {
     const auto now = std::chrono::steady_clock::now();
-    write_summaries(noise_.take_ended(now));
     const auto reason = static_cast<handshake_error>(failure.value());
-    if (!noise_.admit(reason, socket.remote_endpoint().address(), now)) {
-      wait_for_end_of_interval();
-      return;
-    }
+    const auto address = socket.remote_endpoint().address();
+    std::unique_lock lock(mutex_);
+    const auto ended = noise_.take_ended(now);
+    const bool is_admitted = noise_.admit(reason, address, now);
+    if (!is_admitted) wait_for_end_of_interval();
+    lock.unlock();
+    write_summaries(ended);
+    if (!is_admitted) return;
   }
   write_failure(socket);
 }
@@ -130,17 +134,23 @@ void handshake_log::wait_for_end_of_interval() {
   timer_.expires_at(*due);
   timer_.async_wait([this](error_code cancelled) {
     if (cancelled) return;
+    std::unique_lock lock(mutex_);
     is_waiting_ = false;
-    write_summaries(noise_.take_ended(std::chrono::steady_clock::now()));
+    const auto ended = noise_.take_ended(std::chrono::steady_clock::now());
     // Another interval may have begun since the timer was set.
     wait_for_end_of_interval();
+    lock.unlock();
+    write_summaries(ended);
   });
 }
 
 void handshake_log::finish() {
+  std::unique_lock lock(mutex_);
   is_finished_ = true;
   timer_.cancel();
-  write_summaries(noise_.take_all(std::chrono::steady_clock::now()));
+  const auto all = noise_.take_all(std::chrono::steady_clock::now());
+  lock.unlock();
+  write_summaries(all);
 }
 
 }  // namespace sallyport::tool

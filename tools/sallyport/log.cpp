@@ -122,6 +122,7 @@ logger::logger(log_level level, log_format format)
 
 void logger::write(log_level level, std::string_view message, std::span<const log_field> fields) {
   if (!enabled(level)) return;
+  const std::lock_guard lock(mutex_);
   if (!has_room()) {
     ++lost_;
     return;
@@ -151,6 +152,7 @@ bool logger::has_room() noexcept {
 }
 
 bool log_sampler::admit(std::chrono::steady_clock::time_point now, std::uint64_t& suppressed) {
+  const std::lock_guard lock(mutex_);
   if (now < next_) {
     ++suppressed_;
     return false;

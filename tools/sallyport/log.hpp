@@ -8,6 +8,7 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -49,7 +50,7 @@ std::string format_log_line(log_format format, std::chrono::system_clock::time_p
 
 /// Writes lines of at least its level to standard error. Clients can provoke lines, so a reader of the log that is
 /// stuck must not stop the server: once it has taken nothing for 100 ms lines are lost until it takes some again, and
-/// the next line that is written is preceded by how many were.
+/// the next line that is written is preceded by how many were. From any thread.
 class logger {
  public:
   logger(log_level level, log_format format);
@@ -79,11 +80,13 @@ class logger {
   log_level level_;
   log_format format_;
   std::shared_ptr<spdlog::logger> sink_;
+  std::mutex mutex_{};  // for what follows, and so that the lines come in the order of their times
   std::uint64_t lost_ = 0;
   bool is_stuck_ = false;
 };
 
-/// Lets one line through per interval and counts those it holds back, for events that may come in floods.
+/// Lets one line through per interval and counts those it holds back, for events that may come in floods. From any
+/// thread.
 class log_sampler {
  public:
   explicit log_sampler(std::chrono::steady_clock::duration interval) : interval_(interval) {}
@@ -93,6 +96,7 @@ class log_sampler {
 
  private:
   std::chrono::steady_clock::duration interval_;
+  std::mutex mutex_{};
   std::chrono::steady_clock::time_point next_ = std::chrono::steady_clock::time_point::min();
   std::uint64_t suppressed_ = 0;
 };

@@ -25,6 +25,8 @@ namespace {
 
 // Far more than a process can hold, far less than where counting overflows.
 constexpr std::size_t max_count = 1'000'000;
+// More than any machine has cores.
+constexpr std::size_t max_threads = 1024;
 
 constexpr const char* description =
     "Sallyport serves TLS: no client, however slow or hostile, keeps the others waiting.";
@@ -48,6 +50,8 @@ constexpr const char* common_footer =
     "Pre-shared keys: lines identity:key, or identity:sha384=key if that is its hash in TLS 1.3 (else SHA-256). The\n"
     "key is hexadecimal, of 16 to 512 bytes; the last colon counts; lines that begin with # are comments. Beside\n"
     "--cert and without --client-ca clients that have no key are let in too.\n"
+    "The limits of handshakes and of waiting connections are for all threads together: each has its share, at least "
+    "1.\n"
     "SIGTERM or SIGINT: no new clients; connections may finish until --shutdown-timeout. A second one ends at once.\n"
     "Exit status: 0 ended well, 1 failed or connections had to be cut, 2 wrong options or certificate files.\n";
 
@@ -192,7 +196,7 @@ void command_line::add_service_options(CLI::App& app) {
             "connections that wait to be served; beyond, accepting pauses [128]");
   add_value(app, "--shutdown-timeout", strings_.shutdown_timeout, "DURATION",
             "for connections to end after SIGTERM or SIGINT [30s]");
-  add_value(app, "--threads", strings_.threads, "N", "only 1 is supported yet [1]");
+  add_value(app, "--threads", strings_.threads, "N", "threads that serve clients [the cores that the process may use]");
   add_value(app, "--log-level", strings_.level, "LEVEL", "trace, debug, info, warning, error or off [info]");
   add_value(app, "--log-format", strings_.format, "FORMAT", "text or json [text]");
 }
@@ -251,23 +255,16 @@ void read_duration(std::string_view option, const argument_strings::list& values
   to = *parsed;
 }
 
-void read_count(std::string_view option, const argument_strings::list& values, std::size_t& to) {
+void read_count(std::string_view option, const argument_strings::list& values, std::size_t max, std::size_t& to) {
   const std::string* text = single(option, values);
   if (text == nullptr) return;
   std::size_t count = 0;
   const char* end = text->data() + text->size();
   const auto parsed = std::from_chars(text->data(), end, count);
-  if (parsed.ec != std::errc() || parsed.ptr != end || count < 1 || count > max_count) {
-    refuse(option, in_quotes(*text) + " is not a whole number from 1 to " + std::to_string(max_count));
+  if (parsed.ec != std::errc() || parsed.ptr != end || count < 1 || count > max) {
+    refuse(option, in_quotes(*text) + " is not a whole number from 1 to " + std::to_string(max));
   }
   to = count;
-}
-
-// More threads need the server_group that is to come; a number that is ignored would be worse than none.
-void check_threads(const argument_strings::list& values) {
-  std::size_t threads = 1;
-  read_count("--threads", values, threads);
-  if (threads != 1) refuse("--threads", "only 1 is supported yet");
 }
 
 std::vector<std::string> read_alpn(const argument_strings::list& values) {
@@ -371,11 +368,12 @@ service_options read_service_options(const argument_strings& strings) {
       "--profile", strings.profile,
       {{"modern", security_profile::modern}, {"intermediate", security_profile::intermediate}}, to.profile);
   read_duration("--handshake-timeout", strings.handshake_timeout, false, to.handshake_timeout);
-  read_count("--max-handshakes", strings.max_handshakes, to.max_handshakes);
-  read_count("--max-handshakes-per-address", strings.max_handshakes_per_address, to.max_handshakes_per_address);
-  read_count("--max-pending-connections", strings.max_pending_connections, to.max_pending_connections);
+  read_count("--max-handshakes", strings.max_handshakes, max_count, to.max_handshakes);
+  read_count("--max-handshakes-per-address", strings.max_handshakes_per_address, max_count,
+             to.max_handshakes_per_address);
+  read_count("--max-pending-connections", strings.max_pending_connections, max_count, to.max_pending_connections);
   read_duration("--shutdown-timeout", strings.shutdown_timeout, true, to.shutdown_timeout);
-  check_threads(strings.threads);
+  read_count("--threads", strings.threads, max_threads, to.threads);
   read_choice<log_level>("--log-level", strings.level,
                          {{"trace", log_level::trace},
                           {"debug", log_level::debug},

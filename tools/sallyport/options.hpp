@@ -39,6 +39,7 @@ struct service_options {
   std::size_t max_handshakes = 1024;
   std::size_t max_handshakes_per_address = 256;
   std::size_t max_pending_connections = 128;
+  std::size_t threads = 0;  ///< 0: as many as the process may use cores
   std::chrono::milliseconds shutdown_timeout{30'000};
   log_level level = log_level::info;
   log_format format = log_format::text;

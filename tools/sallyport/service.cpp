@@ -9,6 +9,7 @@
 #include "handshake_log.hpp"
 #include "psk_file.hpp"
 
+#include <sallyport/server_group.hpp>
 #include <sallyport/ssl_server.hpp>
 
 #include <boost/asio/as_tuple.hpp>
@@ -17,11 +18,14 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -32,10 +36,6 @@ namespace asio = boost::asio;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
 
-// After the drain what is left are farewells: ssl_socket::close() waits at most two seconds so that a client doesn't
-// lose its last bytes. Whatever takes longer (a name server that doesn't answer) isn't waited for.
-constexpr std::chrono::milliseconds farewell{2500};
-
 // At most one line about accept() per second: out of descriptors, it fails for as long as there are clients.
 constexpr std::chrono::seconds accept_error_interval{1};
 
@@ -45,6 +45,12 @@ log_level level_of_accepted(const service_options& options) {
   return are_told_apart ? log_level::info : log_level::debug;
 }
 
+// What a thread gets of a limit that is for all together.
+std::size_t share_of(std::size_t total, std::size_t threads, std::size_t number) {
+  return std::max<std::size_t>(total / threads + (number < total % threads ? 1 : 0), 1);
+}
+
+// Its own thread, which is the main thread, waits for signals; clients are served by the group's.
 class service {
  public:
   service(const service_options& options, logger& log, connection_handler handler)
@@ -55,20 +61,27 @@ class service {
  private:
   void configure();
   void listen();
-  void connect_signals();
+  // Of one of the group's servers, before its thread runs.
+  void set_up(ssl_server& server, std::size_t number, std::size_t threads);
+  void connect_slots(ssl_server& server);
 
-  // Runs the event loop until it is stopped or out of work. Nothing that a slot or handler throws ends it.
-  template <class Run>
-  void keep_running(Run run);
-
-  asio::awaitable<void> accept_connections();
-  asio::awaitable<void> serve(ssl_socket socket);
   asio::awaitable<void> stop_on_signal();
+  void stop_at_once();
+  std::size_t open_connections();
+  // True if nothing is left that the threads would have to wait for.
+  bool is_out_of_work();
 
+  // --- on the group's threads ---
+  asio::awaitable<void> accept_connections(ssl_server& server);
+  void serve(ssl_socket socket);
+  served_handler log_end(const ssl_socket& socket);
   // True if this client may come in.
   bool is_authenticated(const ssl_socket& socket) const;
   void find_pre_shared_key(ssl_pre_shared_key_authenticator& authenticator) const;
   void log_accept_error(error_code failure);
+
+  // Nothing that a slot or handler throws ends a thread.
+  void log_unexpected(std::string_view what, const std::exception_ptr& thrown);
   // For co_spawn: what a coroutine threw is logged and goes no further.
   auto log_exception(std::string_view what);
 
@@ -76,34 +89,38 @@ class service {
   logger& log_;
   connection_handler handler_;
   asio::io_context context_{1};
-  ssl_server server_{context_.get_executor()};
   asio::signal_set signals_{context_};
   std::unique_ptr<const psk_file> pre_shared_keys_{};
   handshake_log handshakes_{context_.get_executor(), log_, level_of_accepted(options_)};
   log_sampler accept_errors_{accept_error_interval};
   exit_status status_ = exit_ok;
+  std::optional<server_group> group_{};  // the last one: its threads use the others
 };
 
+void service::log_unexpected(std::string_view what, const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& failure) {
+    log_.error(what, {{"detail", failure.what()}});
+  }
+}
+
 auto service::log_exception(std::string_view what) {
-  return [this, what](std::exception_ptr thrown) {
-    if (!thrown) return;
-    try {
-      std::rethrow_exception(thrown);
-    } catch (const std::exception& failure) {
-      log_.error(what, {{"detail", failure.what()}});
-    }
+  return [this, what](const std::exception_ptr& thrown) {
+    if (thrown) log_unexpected(what, thrown);
   };
 }
 
 void service::configure() {
   if (options_.psk_file) pre_shared_keys_ = std::make_unique<const psk_file>(*options_.psk_file);
-  const auto set = server_.set_configuration(make_configuration(options_));
+  const ssl_configuration configuration = make_configuration(options_);
+  const std::size_t threads = options_.threads == 0 ? server_group::usable_cores() : options_.threads;
+  group_.emplace(
+      threads, [this, threads](ssl_server& server, std::size_t number) { set_up(server, number, threads); },
+      [this](const std::exception_ptr& thrown, std::size_t) { log_unexpected("unexpected failure", thrown); });
+  const auto set = group_->set_configuration(configuration);
   if (set.has_error()) throw startup_failure(exit_usage, set.error().detail);
-  server_.set_handshake_timeout(options_.handshake_timeout);
-  server_.set_max_handshakes(options_.max_handshakes);
-  server_.set_max_handshakes_per_address(options_.max_handshakes_per_address);
-  server_.set_max_pending_connections(options_.max_pending_connections);
-  for (const std::string& warning : server_.configuration_warnings()) {
+  for (const std::string& warning : group_->configuration_warnings()) {
     log_.warning("configuration", {{"detail", warning}});
   }
   if (!pre_shared_keys_) return;
@@ -119,25 +136,36 @@ void service::configure() {
 void service::listen() {
   error_code failure;
   for (const stream_endpoint& endpoint : listen_endpoints(options_.listen)) {
-    failure = server_.listen(endpoint);
+    const auto listening = group_->listen(endpoint);
+    failure = listening.has_error() ? listening.error().code : error_code();
     const bool no_such_family =
         failure == asio::error::address_family_not_supported || failure == boost::system::errc::address_not_available;
     if (!no_such_family) break;
   }
   const std::string asked = tool::to_string(options_.listen);
   if (failure) throw startup_failure(exit_failure, "can't listen on " + asked + ": " + failure.message());
-  log_.info("listening on " + (options_.listen.is_unix() ? asked : tool::to_string(server_.local_endpoint())));
+  log_.info("listening on " + (options_.listen.is_unix() ? asked : tool::to_string(group_->local_endpoint())),
+            {{"threads", group_->size()}});
 }
 
-void service::connect_signals() {
-  server_.error_occurred.connect(
+void service::set_up(ssl_server& server, std::size_t number, std::size_t threads) {
+  server.set_handshake_timeout(options_.handshake_timeout);
+  server.set_max_handshakes(share_of(options_.max_handshakes, threads, number));
+  server.set_max_handshakes_per_address(share_of(options_.max_handshakes_per_address, threads, number));
+  server.set_max_pending_connections(share_of(options_.max_pending_connections, threads, number));
+  connect_slots(server);
+  asio::co_spawn(server.get_executor(), accept_connections(server), log_exception("accepting ended unexpectedly"));
+}
+
+void service::connect_slots(ssl_server& server) {
+  server.error_occurred.connect(
       [this](ssl_socket& socket, error_code failure) { handshakes_.failed(socket, failure); });
-  server_.accept_error.connect([this](error_code failure) { log_accept_error(failure); });
+  server.accept_error.connect([this](error_code failure) { log_accept_error(failure); });
   if (!pre_shared_keys_) return;
-  server_.pre_shared_key_authentication_required.connect(
+  server.pre_shared_key_authentication_required.connect(
       [this](ssl_socket&, ssl_pre_shared_key_authenticator& authenticator) { find_pre_shared_key(authenticator); });
   // Who has a pre-shared key needs no certificate.
-  server_.ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) {
+  server.ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) {
     if (socket.pre_shared_key_identity().empty()) return;
     const ssl_error missing{.code = ssl_error_code::no_peer_certificate};
     socket.ignore_ssl_errors({&missing, 1});
@@ -165,51 +193,66 @@ void service::log_accept_error(error_code failure) {
   log_.warning("accept failed", fields);
 }
 
-asio::awaitable<void> service::serve(ssl_socket socket) {
+void service::serve(ssl_socket socket) {
   if (!is_authenticated(socket)) {
     log_.error("connection refused", {{"peer", socket.peer_name()},
                                       {"id", socket.id()},
                                       {"detail", "neither a certificate nor a pre-shared key vouches for the client"}});
     socket.abort();
-    co_return;
+    return;
   }
   handshakes_.accepted(socket);
-  const std::string peer = log_.enabled(log_level::debug) ? socket.peer_name() : std::string();
-  const std::uint64_t id = socket.id();
-  const served done = co_await handler_(std::move(socket));
-  if (!log_.enabled(log_level::debug)) co_return;
-  log_.debug(
-      "connection closed",
-      {{"peer", peer}, {"id", id}, {"bytes_in", done.bytes_in}, {"bytes_out", done.bytes_out}, {"ended", done.ended}});
+  auto done = log_end(socket);
+  handler_(std::move(socket), std::move(done));
 }
 
-asio::awaitable<void> service::accept_connections() {
+// Nothing is kept of a connection for a line that won't be written.
+served_handler service::log_end(const ssl_socket& socket) {
+  if (!log_.enabled(log_level::debug)) return {};
+  return [this, peer = socket.peer_name(), id = socket.id()](const served& all) {
+    log_.debug(
+        "connection closed",
+        {{"peer", peer}, {"id", id}, {"bytes_in", all.bytes_in}, {"bytes_out", all.bytes_out}, {"ended", all.ended}});
+  };
+}
+
+asio::awaitable<void> service::accept_connections(ssl_server& server) {
   for (;;) {
-    auto [closed, socket] = co_await server_.async_accept(as_result);
+    auto [closed, socket] = co_await server.async_accept(as_result);
     if (closed) co_return;
     try {
-      asio::co_spawn(context_, serve(std::move(socket)), log_exception("connection ended unexpectedly"));
+      serve(std::move(socket));
     } catch (const std::exception& failure) {  // out of memory: this one is lost, the next may not be
       log_.error("connection ended unexpectedly", {{"detail", failure.what()}});
     }
   }
 }
 
+std::size_t service::open_connections() {
+  std::size_t all = 0;
+  group_->for_each([&](ssl_server& server, std::size_t) { all += server.open_connections(); });
+  return all;
+}
+
+// The second signal: no farewells, and no destructors either, which would wait for a name server.
+void service::stop_at_once() {
+  log_.warning("stopped at once", {{"open_connections", open_connections()}});
+  group_->stop();
+  handshakes_.finish();
+  std::exit(exit_failure);
+}
+
 asio::awaitable<void> service::stop_on_signal() {
   const auto [cancelled, number] = co_await signals_.async_wait(as_result);
   if (cancelled) co_return;
-  // The second signal: no farewells, and no destructors either, which would wait for a name server.
   signals_.async_wait([this](error_code nothing, int) {
-    if (nothing) return;
-    log_.warning("stopped at once", {{"open_connections", server_.open_connections()}});
-    server_.close();
-    handshakes_.finish();
-    std::exit(exit_failure);
+    if (!nothing) stop_at_once();
   });
   log_.info("stopping", {{"signal", number == SIGINT ? "SIGINT" : "SIGTERM"},
-                         {"open_connections", server_.open_connections()},
+                         {"open_connections", open_connections()},
                          {"timeout", tool::to_string(options_.shutdown_timeout)}});
-  const auto [forced] = co_await server_.async_drain(options_.shutdown_timeout, as_result);
+  const auto [forced] = co_await group_->async_drain(options_.shutdown_timeout, as_result);
+  group_->stop();  // and what the connections have to say at their end is said
   handshakes_.finish();
   if (forced) {
     status_ = exit_failure;
@@ -217,41 +260,37 @@ asio::awaitable<void> service::stop_on_signal() {
   } else {
     log_.info("stopped");
   }
-  signals_.cancel();
-  server_.close();
   context_.stop();
 }
 
-template <class Run>
-void service::keep_running(Run run) {
-  for (;;) {
-    try {
-      run();
-      return;
-    } catch (const std::exception& failure) {
-      log_.error("unexpected failure", {{"detail", failure.what()}});
-    }
-  }
+bool service::is_out_of_work() {
+  bool is_out = true;
+  group_->for_each([&](ssl_server& server, std::size_t) {  // here, as the threads have ended
+    auto& context = server.get_executor().target<asio::io_context::executor_type>()->context();
+    context.restart();
+    context.poll();
+    is_out = is_out && context.stopped();
+  });
+  return is_out;
 }
 
 exit_status service::run() {
   configure();
-  connect_signals();
   // Before the log says that we listen: whoever reads it may send a signal at once.
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   listen();
-  asio::co_spawn(context_, accept_connections(), log_exception("accepting ended unexpectedly"));
   asio::co_spawn(context_, stop_on_signal(), log_exception("stopping failed unexpectedly"));
-  keep_running([this] { context_.run(); });
-
-  context_.restart();
-  const auto end = std::chrono::steady_clock::now() + farewell;
-  keep_running([this, end] { context_.run_until(end); });
-  handshakes_.finish();
-  // Work that is left belongs to coroutines in the middle of something. They end with the process, not by being torn
-  // down one by one while they refer to each other.
-  if (!context_.stopped()) std::exit(status_);
+  while (!context_.stopped()) {
+    try {
+      context_.run();
+    } catch (const std::exception&) {
+      log_unexpected("unexpected failure", std::current_exception());
+    }
+  }
+  // Work that is left belongs to coroutines in the middle of something, such as a name server that doesn't answer. They
+  // end with the process, not by being torn down one by one while they refer to each other.
+  if (!is_out_of_work()) std::exit(status_);
   return status_;
 }
 

@@ -10,8 +10,6 @@
 
 #include <sallyport/ssl_socket.hpp>
 
-#include <boost/asio/awaitable.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -25,11 +23,15 @@ struct served {
   std::string ended{};          ///< "close_notify" if all went well, or why it was cut
 };
 
-/// What to do with a connection. What it throws is logged and ends this connection alone.
-using connection_handler = std::function<boost::asio::awaitable<served>(ssl_socket)>;
+/// Called once, when a connection has ended; empty if nobody wants to know.
+using served_handler = std::function<void(const served&)>;
 
-/// Serves until SIGTERM or SIGINT, and then until the connections have ended or --shutdown-timeout is over.
-/// Throws startup_failure if it can't start.
+/// What to do with a connection; it goes on when this has returned. What it throws is logged and ends this connection
+/// alone. Called on several threads, on the one that the socket belongs to.
+using connection_handler = std::function<void(ssl_socket, served_handler done)>;
+
+/// Serves, on --threads threads, until SIGTERM or SIGINT, and then until the connections have ended or
+/// --shutdown-timeout is over. Throws startup_failure if it can't start.
 exit_status run_service(const service_options& options, logger& log, connection_handler handler);
 
 }  // namespace sallyport::tool
