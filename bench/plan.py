@@ -1,0 +1,82 @@
+# plan: which figures there are, with which peers, and what each has to reach.
+#
+# SPDX-License-Identifier: Apache-2.0
+
+from figures import Fairness, IdleMemory, Rate, Threads, at_least, at_most
+
+LIMITS = ("in_memory", "tcp_echo")  # not peers: what can't be surpassed
+
+HANDSHAKE_PEERS = ("sallyport", "sallyport callbacks", "raw_epoll", "asio_stream", "qt_echo", "in_memory")
+# Each socket of Qt has keys of its own for tickets: it never resumes.
+RESUMING_PEERS = tuple(name for name in HANDSHAKE_PEERS if name != "qt_echo")
+ECHO_PEERS = ("sallyport callbacks", "sallyport", "sallyport coroutines", "sallyport coroutines, executor",
+              "raw_epoll", "asio_stream", "qt_echo", "in_memory", "tcp_echo")
+SHORT_ECHO_PEERS = tuple(name for name in ECHO_PEERS if "coroutines" not in name)
+BULK_PEERS = ("sallyport", "sallyport callbacks", "raw_epoll", "asio_stream", "qt_echo", "in_memory", "tcp_echo")
+PROXIES = ("sallyport forward", "nginx", "haproxy", "hitch", "stunnel")
+RIVALS = ("nginx", "haproxy", "hitch")  # the best of these is to be reached
+
+HANDSHAKES = "handshakes per CPU second"
+ECHOES = "echoes per CPU second"
+BULK = "MiB per CPU second, each there and back"
+MICROSECONDS = "µs of CPU per operation"
+MEMORY = "KiB per connection"
+
+
+def handshake(name, title, targets=(), **how):
+    return Rate(name, title, HANDSHAKES, "library", HANDSHAKE_PEERS, targets, mode="handshake", **how)
+
+
+def resume(name, title, targets, **how):
+    return Rate(name, title, HANDSHAKES, "library", RESUMING_PEERS, targets, mode="resume", **how)
+
+
+def echo(name, title, size, targets=(), peers=ECHO_PEERS):
+    return Rate(name, title, ECHOES, "library", peers, targets, size=size)
+
+
+def forward(name, title, unit, bound, **how):
+    return Rate(name, title, unit, "forward", PROXIES, (at_least(bound, *RIVALS),), **how)
+
+
+FIGURES = (
+    handshake("handshake", "Full handshakes, TLS 1.3, ECDSA P-256",
+              (at_least(0.85, "in_memory"), at_least(0.95, "raw_epoll"))),
+    handshake("handshake-rsa", "Full handshakes, TLS 1.3, RSA 2048", (at_least(0.85, "in_memory"),), identity="rsa"),
+    handshake("handshake-1.2", "Full handshakes, TLS 1.2, ECDSA P-256", tls="1.2"),
+    handshake("handshake-1.2-rsa", "Full handshakes, TLS 1.2, RSA 2048", tls="1.2", identity="rsa"),
+    resume("resume", "Resumed handshakes, TLS 1.3", (at_least(0.85, "in_memory"),)),
+    resume("resume-1.2", "Resumed handshakes, TLS 1.2", (at_least(0.45, "in_memory"),), tls="1.2"),
+    echo("echo-64", "Echoes of 64 bytes", 64, (at_least(0.92, "raw_epoll"), at_least(1.25, "asio_stream"))),
+    echo("echo-1k", "Echoes of 1 KiB", 1024, peers=SHORT_ECHO_PEERS),
+    echo("echo-16k", "Echoes of 16 KiB", 16384, peers=SHORT_ECHO_PEERS),
+    Rate("bulk", "Bulk", BULK, "library", BULK_PEERS, (at_least(0.95, "raw_epoll"), at_least(1.5, "asio_stream")),
+         mode="bulk", size=1 << 20, connections=8),
+    IdleMemory("idle", "Memory of an idle connection", MEMORY, "library",
+               ("sallyport", "raw_epoll", "asio_stream", "qt_echo"), (at_most(15.5),)),
+    Threads("threads-handshake", "Full handshakes on several cores", MICROSECONDS, "cores",
+            ("1 thread", "2 threads", "4 threads"),
+            (at_most(1.08, "2 threads", ("1 thread",)), at_most(1.08, "4 threads", ("1 thread",))), mode="handshake"),
+    Threads("threads-echo", "Echoes of 64 bytes on several cores", MICROSECONDS, "cores",
+            ("1 thread", "2 threads", "4 threads"),
+            (at_most(1.08, "2 threads", ("1 thread",)), at_most(1.08, "4 threads", ("1 thread",))), size=64),
+    Fairness("fairness", "Latency of an echo beside handshakes", "µs, 99th percentile", "fairness",
+             ("quiet", "with handshakes", "without budget"),
+             (at_most(3, "with handshakes", ("quiet",)),)),
+    Fairness("fairness-open", "The same at a fixed rate of echoes", "µs, 99th percentile", "fairness",
+             ("quiet", "with handshakes", "without budget"), rate=5000),
+    forward("forward-handshake", "Full handshakes, TLS 1.3, ECDSA P-256", HANDSHAKES, 1.0, mode="handshake"),
+    forward("forward-resume", "Resumed handshakes, TLS 1.3", HANDSHAKES, 1.0, mode="resume"),
+    forward("forward-echo-64", "Echoes of 64 bytes", ECHOES, 1.2, size=64),
+    forward("forward-echo-16k", "Echoes of 16 KiB", ECHOES, 1.0, size=16384),
+    forward("forward-bulk", "Bulk", BULK, 1.1, mode="bulk", size=1 << 20, connections=8),
+    IdleMemory("forward-idle", "Memory of an idle connection", MEMORY, "forward",
+               ("sallyport forward", "nginx", "haproxy", "hitch"), (at_most(16),)),
+)
+
+GROUPS = {
+    "library": "The library",
+    "cores": "Several cores",
+    "fairness": "Fairness",
+    "forward": "`sallyport forward`",
+}
