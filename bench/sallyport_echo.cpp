@@ -91,7 +91,7 @@ class waiting_echo {
       if (socket_.write_some(asio::buffer(rest_), failure) > 0) rest_ = {};
       return !failure || failure == asio::error::would_block;
     }
-    thread_local std::array<char, 4 * one_record> data;  // as much as write_some takes at a time
+    thread_local std::array<char, 8 * one_record> data;  // as much as write_some takes at a time
     const std::size_t size = socket_.read_some(asio::buffer(data), failure);
     if (size == 0) return failure == asio::error::would_block;
     if (socket_.write_some(asio::buffer(data.data(), size), failure) > 0) return true;

@@ -167,7 +167,7 @@ class ssl_socket {
         token, detail::first_nonempty(buffers));
   }
 
-  /// Completes when the bytes it reports, encrypted, are in the kernel. At most 64 KiB are taken at a time. Not after
+  /// Completes when the bytes it reports, encrypted, are in the kernel. At most 128 KiB are taken at a time. Not after
   /// async_shutdown or async_shutdown_send (asio::error::shut_down).
   template <class ConstBufferSequence, boost::asio::completion_token_for<void(error_code, std::size_t)> CompletionToken>
   auto async_write_some(const ConstBufferSequence& buffers, CompletionToken&& token) {
@@ -198,7 +198,7 @@ class ssl_socket {
     return read_now(detail::first_nonempty(buffers), ec);
   }
 
-  /// Takes bytes to send without waiting: all that is given up to 64 KiB, or 0 and `ec`: asio::error::would_block while
+  /// Takes bytes to send without waiting: all that is given up to 128 KiB, or 0 and `ec`: asio::error::would_block while
   /// bytes taken before aren't in the kernel, else as async_write_some. What was taken is sent by the loop: small
   /// writes of one turn (a handler's call) go out together, at its end; what the kernel has no room for is kept, and an
   /// error met then is told by the next call. close() sends what is left, abort() drops it.

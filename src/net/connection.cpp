@@ -27,13 +27,13 @@ namespace asio = boost::asio;
 
 // Beyond the user's own buffer, what a record adds to its plaintext. No more is read than the buffer can take, or one
 // record, so that nothing piles up in here.
-constexpr std::size_t min_receive_size = 17 * 1024;
-constexpr std::size_t max_receive_size = 64 * 1024 + 4 * 1024;
-constexpr std::size_t receive_overhead = 1024;
+constexpr std::size_t record_size = 16 * 1024;
+constexpr std::size_t record_on_the_wire = record_size + 29;  // of AES-GCM: 29 in TLS 1.2, 22 in 1.3
+constexpr std::size_t max_receive_size = 8 * record_on_the_wire;
 
 // A peer that makes us answer (KeyUpdates) and doesn't take the answers isn't read any more. More than the largest
 // write of the user's leaves, as that must not stop reading: peers may send everything before they read.
-constexpr std::size_t max_unsent_while_reading = 128 * 1024;
+constexpr std::size_t max_unsent_while_reading = 192 * 1024;
 
 // Handlers that start what is complete at once, and whose completion calls the next, before it is the others' turn.
 constexpr int deliveries_per_turn = 16;
@@ -318,11 +318,23 @@ void connection::read_turn(bool called_by_user) {
 }
 
 connection::outcome connection::try_read(asio::mutable_buffer buffer) {
+  if (has_more_to_read_) {
+    const outcome read = read_step(buffer, false);
+    if (!read.is_nothing()) return read;  // otherwise it was a part of a record
+  }
+  return read_step(buffer, true);
+}
+
+connection::outcome connection::read_step(asio::mutable_buffer buffer, bool from_kernel) {
   if (unsent_.size() > max_unsent_while_reading) return {};
   io_window window = open_window();
   error_code received;
-  if (!has_more_to_read_)
-    received = receive(window, std::clamp(buffer.size() + receive_overhead, min_receive_size, max_receive_size));
+  if (from_kernel) {
+    // OpenSSL may hold the beginning of a record, and all that comes now should fit into the buffer beside it: what is
+    // left over has to be copied.
+    const std::size_t records = std::max<std::size_t>(buffer.size() / record_size, 2) - 1;
+    received = receive(window, std::min(records * record_on_the_wire, max_receive_size));
+  }
   if (received && received != asio::error::eof && received != asio::error::would_block) {
     close_window(window, is_corked_);
     note_end(received, received.message());

@@ -174,6 +174,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
     bool is_nothing() const noexcept { return !ec && bytes == 0; }
   };
   outcome try_read(boost::asio::mutable_buffer buffer);
+  outcome read_step(boost::asio::mutable_buffer buffer, bool from_kernel);
   std::span<const std::byte> put_together(const gathered_buffers& buffers);
   outcome try_write(const gathered_buffers& buffers, bool may_wait);
   void go_on_reading(bool called_by_user);

@@ -14,8 +14,10 @@
 namespace sallyport::detail {
 namespace {
 
-constexpr std::size_t window_size = 128 * 1024;
-constexpr std::size_t scratch_size = 64 * 1024;
+// For what the last step left and as much again; or for the largest write, what was corked, and what TLS adds.
+constexpr std::size_t window_size = 272 * 1024;
+// The largest write.
+constexpr std::size_t scratch_size = 128 * 1024;
 
 // Connections with completions beyond these have to wait.
 constexpr std::size_t deliveries_at_a_time = 64;
