@@ -65,6 +65,7 @@ class server_group {
 
   /// For the connections accepted from now on, on all shards or on none: if the configuration is bad, the former one
   /// stays everywhere. Without `configuration.tickets` the group makes keys for all. Waits until each shard has it.
+  /// asio::error::operation_aborted after stop().
   result<void> set_configuration(const ssl_configuration& configuration);
   /// What is odd about the configuration in use, a sentence each; by value, as it may be changed meanwhile.
   std::vector<std::string> configuration_warnings() const;

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 namespace sallyport::detail {
@@ -25,8 +26,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Beyond the user's own buffer, what a record adds to its plaintext. No more is read than the buffer can take, or one
-// record, so that nothing piles up in here.
+// No more is received than the user's buffer can take, or one record, so that nothing piles up in here.
 constexpr std::size_t record_size = 16 * 1024;
 constexpr std::size_t record_on_the_wire = record_size + 29;  // of AES-GCM: 29 in TLS 1.2, 22 in 1.3
 constexpr std::size_t max_receive_size = 8 * record_on_the_wire;
@@ -137,6 +137,7 @@ void connection::send_corked() {
   const std::size_t size = server_->loop().uncork(*this);
   is_corked_ = false;
   if (size > 0) send_or_keep(std::span(server_->loop().output()).first(size));
+  if (send_error_ && state_ == state::open) note_end(send_error_, send_error_.message());
 }
 
 void connection::send_or_keep(std::span<const std::byte> bytes) {
@@ -156,7 +157,12 @@ void connection::send_or_keep(std::span<const std::byte> bytes) {
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
   if (bytes.empty()) return;
-  unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+  try {
+    unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+  } catch (const std::bad_alloc&) {
+    send_error_ = asio::error::no_memory;  // a stream with a hole in it must not go on
+    return;
+  }
   wait_writable();
 }
 
@@ -299,6 +305,8 @@ void connection::start_wait(asio::socket_base::wait_type what, io_handler handle
   }
   write_buffers_ = nullptr;
   written_ = 0;
+  // What is sent at the end of the turn completes nothing.
+  if (is_corked_) send_corked();
   if (all_is_sent() || send_error_) complete(which, true, {}, 0);  // else after_flush() does
 }
 
@@ -475,7 +483,7 @@ void connection::deliver() {
   // Also when a handler throws.
   const scope_exit end([this, self = shared_from_this()] {
     is_delivering_ = false;
-    if (read_.is_complete() || write_.is_complete()) server_->loop().deliver_soon(self);
+    if (read_.is_complete() || write_.is_complete()) server_->loop().deliver_next_turn(self);
   });
   for (int calls = 0; calls < deliveries_per_turn; ++calls) {
     if (read_.is_complete())
@@ -492,11 +500,12 @@ void connection::cancel(direction which) {
   if (!cancelled || cancelled.is_complete()) return;
   cancelled.complete_later(executor(), asio::error::operation_aborted,
                            which == direction::write ? std::exchange(written_, 0) : 0);
-  if (which == direction::read && unsent_.empty()) server_->loop().stop_wanting(*this);
+  if (which == direction::read) server_->loop().stop_wanting_input(*this);
 }
 
 void connection::complete_shutdown(bool called_by_user, error_code ec) {
   take_back();
+  if (shutting_both_) server_->loop().stop_wanting_input(*this);
   const auto operation = std::move(shutdown_);
   called_by_user ? operation->complete_later(ec) : operation->complete(ec);
 }
@@ -547,6 +556,7 @@ void connection::start_shutdown(shutdown_handler handler) {
 
 void connection::shutdown_turn(bool called_by_user) {
   if (send_error_) return complete_shutdown(called_by_user, send_error_);
+  if (!all_is_sent()) return;        // after_flush() goes on
   ::shutdown(descriptor_, SHUT_WR);  // for the peer that waits for the FIN rather than for close_notify
   auto& scratch = server_->loop().scratch();
   for (int drops = 0; drops < drops_per_turn && !read_end_; ++drops) {

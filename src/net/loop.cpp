@@ -46,8 +46,8 @@ void loop::stop_watching(watched& who) noexcept {
   rest_if_unwanted();
 }
 
-void loop::stop_wanting(watched& who) noexcept {
-  poller_.stop_wanting(who);
+void loop::stop_wanting_input(watched& who) noexcept {
+  poller_.stop_wanting_input(who);
   rest_if_unwanted();
 }
 
@@ -83,19 +83,23 @@ void loop::deliver_soon(std::shared_ptr<connection> complete) {
   go_on();
 }
 
+void loop::deliver_next_turn(std::shared_ptr<connection> complete) {
+  complete_next_turn_.push_back(std::move(complete));
+  go_on();
+}
+
 /// Sees to it that the next turn comes, when there is something for it.
 void loop::go_on() {
   if (in_turn_ || turn_is_posted_) return;
-  if (kernel_has_more_ || !handshakes_.empty() || !complete_.empty()) {
-    turn_is_posted_ = true;
+  if (kernel_has_more_ || !handshakes_.empty() || !complete_.empty() || !complete_next_turn_.empty()) {
     boost::asio::post(executor_, [weak = weak_from_this()] {
       const auto self = weak.lock();
       if (!self) return;
       self->turn_is_posted_ = false;
       self->turn();
     });
+    turn_is_posted_ = true;
   } else if (poller_.is_wanted() && !is_waiting_) {
-    is_waiting_ = true;
     poller_.async_wait([weak = weak_from_this()](const boost::system::error_code& ec) {
       const auto self = weak.lock();
       if (!self) return;
@@ -105,6 +109,7 @@ void loop::go_on() {
       else
         self->go_on();  // cancelled, and perhaps wanted again meanwhile
     });
+    is_waiting_ = true;
   }
 }
 
@@ -119,6 +124,8 @@ void loop::turn() {
     go_on();
   });
   kernel_has_more_ = true;
+  complete_.insert(complete_.end(), complete_next_turn_.begin(), complete_next_turn_.end());
+  complete_next_turn_.clear();
   for (int rounds = 0; kernel_has_more_ && rounds < rounds_per_turn; ++rounds) {
     const std::size_t told = serve_batch();
     // After handshakes it is everybody's turn; and time has passed, so that the next one will find something.
@@ -160,6 +167,7 @@ void loop::after_user_code() {
 void loop::drop_everything() {
   handshakes_.clear();
   complete_.clear();
+  complete_next_turn_.clear();
   corked_ = nullptr;
   corked_size_ = 0;
   poller_.close();

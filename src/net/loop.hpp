@@ -41,7 +41,7 @@ class loop : public std::enable_shared_from_this<loop> {
   // --- readiness ---
   void watch(watched& who, int descriptor) { poller_.add(who, descriptor); }
   void stop_watching(watched& who) noexcept;
-  void stop_wanting(watched& who) noexcept;
+  void stop_wanting_input(watched& who) noexcept;
   void want_input(watched& who) {
     poller_.want_input(who);
     if (!in_turn_) go_on();
@@ -78,6 +78,8 @@ class loop : public std::enable_shared_from_this<loop> {
 
   /// Runs connection::deliver() when the user code that is running has returned.
   void deliver_soon(std::shared_ptr<connection> complete);
+  /// The same in the next turn, for one that has had its share of this one.
+  void deliver_next_turn(std::shared_ptr<connection> complete);
 
   /// The execution context is being destroyed.
   void drop_everything();
@@ -99,6 +101,7 @@ class loop : public std::enable_shared_from_this<loop> {
   poller poller_;
   std::deque<std::shared_ptr<connection>> handshakes_;
   std::deque<std::shared_ptr<connection>> complete_;
+  std::deque<std::shared_ptr<connection>> complete_next_turn_;
   connection* corked_ = nullptr;  // it uncorks before it ends
   std::size_t corked_size_ = 0;
   std::size_t handshake_budget_ = 4;

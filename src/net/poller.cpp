@@ -87,6 +87,12 @@ void poller::stop_wanting(watched& who) noexcept {
   who.wanted_ = 0;
 }
 
+void poller::stop_wanting_input(watched& who) noexcept {
+  if ((who.wanted_ & EPOLLIN) == 0) return;
+  who.wanted_ &= ~std::uint32_t{EPOLLIN};
+  --wants_;
+}
+
 void poller::set_registered(watched& who, std::uint32_t events) noexcept {
   epoll_event event{};
   event.events = as_epoll_has_it(events);

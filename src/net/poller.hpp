@@ -59,6 +59,7 @@ class poller {
   void want_input(watched& who) noexcept;
   void want_output(watched& who) noexcept;
   void stop_wanting(watched& who) noexcept;
+  void stop_wanting_input(watched& who) noexcept;
   /// True: they don't want input, but are about to read it. That few of them are told about in vain is cheaper than
   /// taking it off the registration and putting it there again.
   static void set_turn_soon(watched& who, bool soon) noexcept { who.has_its_turn_soon_ = soon; }

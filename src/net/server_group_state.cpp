@@ -112,6 +112,7 @@ result<void> server_group_state::set_configuration(const ssl_configuration& conf
     shared.tickets = *std::move(keys);
   }
   const auto change = std::make_shared<configuration_change>();
+  if (is_stopped_) return error{asio::error::operation_aborted, "the group was stopped"};
   for (std::size_t number = 0; number < size(); ++number) {
     auto made = context::make(shared);
     if (!made) return made.error();

@@ -166,6 +166,7 @@ void server_state::report_accept_error(error_code ec, const std::string& what, c
 void server_state::pause_accepting() {
   if (!listener_.is_open()) return;
   paused_ = true;
+  loop_->stop_wanting_input(*this);
   if (neighbours != nullptr) neighbours->note_accepting(false);
 }
 
@@ -241,10 +242,11 @@ void server_state::admit(int descriptor, const listener::endpoint& peer, const s
   std::shared_ptr<connection> accepted;
   try {
     accepted = std::make_shared<connection>(shared_from_this(), descriptor, peer, local);
-  } catch (const std::exception&) {
+  } catch (const std::exception& failure) {
     ::close(descriptor);
-    const error_code no_memory = asio::error::no_memory;
-    return report_accept_error(no_memory, to_text(peer), no_memory.message());
+    const auto* const by_kernel = dynamic_cast<const boost::system::system_error*>(&failure);
+    const error_code reason = by_kernel != nullptr ? by_kernel->code() : error_code(asio::error::no_memory);
+    return report_accept_error(reason, to_text(peer), reason.message());
   }
   const auto address = share_of(peer);
   const auto stops = stops_;

@@ -28,8 +28,8 @@ class shard final : private neighbours {
   shard(std::size_t number, const std::vector<std::unique_ptr<shard>>& all, shard_balance& balance);
   ~shard();
 
-  /// Runs the event loop on a thread of its own until end(). What is thrown there goes to `on_exception`, or ends the
-  /// process if that is empty.
+  /// Runs the event loop on a thread of its own until begin_end(). What is thrown there goes to `on_exception`, or ends
+  /// the process if that is empty.
   void start(const server_group::exception_handler& on_exception);
 
   /// The thread closes the server, aborts its connections and ends when it has run what was ready then. Doesn't wait.

@@ -1,7 +1,8 @@
 // openssl: owning pointers for OpenSSL's objects, and the rule for its error queue.
 //
 // OpenSSL keeps a queue of errors per thread. Whatever one call leaves there is read by the next one, for another
-// connection, as its own. So: clear it before each call whose failure is looked at, and take what a failure left.
+// connection, as its own. So: clear it before each call whose failure is looked at by SSL_get_error(), and take what a
+// failure left.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TLS_OPENSSL_HPP

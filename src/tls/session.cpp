@@ -186,11 +186,14 @@ step detail::session_impl::stream_result() {
     case SSL_READING:
       return {progress::want_input};
     case SSL_WRITING:
+      // An alert without room may be what OpenSSL could not write, and then the failure's words are in the queue; but
+      // with room there it has nothing to wait for.
+      if (bio.window->output.size() - bio.window->produced >= max_record_overhead) break;
+      ERR_clear_error();
       return {progress::want_output};
     default:
       break;
   }
-  if (close_notify_received) return {progress::peer_closed};
   return fail(detail::stream_failure());
 }
 
@@ -241,7 +244,9 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
     const auto type = static_cast<alert_type>(bytes[1]);
     session.remember({sent != 0 ? session_event::kind::alert_sent : session_event::kind::alert_received,
                       static_cast<alert_level>(bytes[0]), type});
-    if (sent == 0 && type == alert_type::close_notify) session.close_notify_received = true;
+    // OpenSSL takes one of level fatal for a failure in TLS 1.2, as it does every fatal alert.
+    const bool ends_reading = version == TLS1_3_VERSION || bytes[0] == SSL3_AL_WARNING;
+    if (sent == 0 && type == alert_type::close_notify && ends_reading) session.close_notify_received = true;
     if (sent != 0 && type == alert_type::no_renegotiation) session.count_message_without_data();
   } else if (content_type == SSL3_RT_HANDSHAKE && sent == 0 && size > 0) {
     if (bytes[0] == SSL3_MT_CLIENT_HELLO && session.phase == handshake_phase::before_client_hello) {
@@ -328,7 +333,7 @@ step session::read(io_window& window, std::span<std::byte> plaintext) {
     std::size_t bytes = 0;
     const int done = SSL_read_ex(self.ssl.get(), plaintext.data() + total, plaintext.size() - total, &bytes);
     if (done != 1) {
-      const step ended = self.stream_result();
+      const step ended = self.close_notify_received ? step{progress::peer_closed} : self.stream_result();
       // Data first: the end is told again by the next step (a failed session stays failed, and a close_notify read).
       return total > 0 ? step{progress::done, total} : ended;
     }

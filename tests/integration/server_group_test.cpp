@@ -692,6 +692,14 @@ TEST_F(groups, stopping_in_the_middle_of_things) {
   EXPECT_EQ(descriptors_of_this_process(), descriptors);
 }
 
+TEST_F(groups, a_configuration_after_the_end_is_refused) {
+  server_group group(2, [](ssl_server&, std::size_t) {});
+  group.stop();
+  const auto refused = group.set_configuration(make_configuration());
+  ASSERT_TRUE(refused.has_error());
+  EXPECT_EQ(refused.error().code, asio::error::operation_aborted);
+}
+
 TEST_F(groups, a_context_stopped_by_a_handler_goes_on) {
   server_group group(2, service.setup());
   start(group);

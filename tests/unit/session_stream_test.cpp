@@ -8,6 +8,7 @@
 #include "support/test_servers.hpp"
 
 #include <gtest/gtest.h>
+#include <openssl/err.h>
 
 #include <algorithm>
 #include <functional>
@@ -392,6 +393,38 @@ TEST_P(session_stream, fatal_alert_of_the_peer) {
         .read_fails(stream_error::alert_from_peer, {"alert_received fatal internal_error"});
     EXPECT_EQ(steps.server().error_detail(), "the peer sent the alert 'internal error' (80)");
     EXPECT_EQ(steps.unsent_output(), "");
+  }
+}
+
+// TLS 1.3 goes by what an alert says, TLS 1.2 by its level (RFC 8446 section 6).
+TEST_P(session_stream, close_notify_of_level_fatal) {
+  connection steps(GetParam());
+  record_sealer sealer(steps.client());
+  steps.input(sealer.seal(record_type::alert, std::string("\x02\x00", 2)));
+  if (GetParam() == TLS1_3_VERSION) {
+    steps.read(progress::peer_closed, {"alert_received fatal close_notify"}).writes("bye");
+    return;
+  }
+  steps.read_fails(stream_error::alert_from_peer, {"alert_received fatal close_notify"});
+  EXPECT_EQ(words(steps.write("bye", 1000).what), "failed");
+}
+
+// Otherwise whoever writes would wait for ever for room that is there.
+TEST_P(session_stream, a_failure_whose_alert_finds_no_room) {
+  for (const std::size_t room : {0U, 5U}) {
+    connection steps(GetParam());
+    steps.client_sends("hello").change_input(
+        [](std::string& input) { input.back() = static_cast<char>(input.back() ^ 1); });
+    const std::string record = steps.unread_input();
+    std::vector<std::byte> out(room);
+    std::vector<std::byte> buffer(100);
+    io_window little{std::as_bytes(std::span(record)), out, 0};
+    EXPECT_EQ(words(steps.server().read(little, buffer).what), "want_output");
+    EXPECT_EQ(ERR_peek_error(), 0U);
+    std::vector<std::byte> enough(1000);
+    io_window window{{}, enough, 0};
+    EXPECT_EQ(words(steps.server().read(window, buffer).what), "failed");
+    EXPECT_EQ(words(steps.server().read(window, buffer).what), "failed");
   }
 }
 
