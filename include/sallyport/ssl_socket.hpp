@@ -198,10 +198,10 @@ class ssl_socket {
     return read_now(detail::first_nonempty(buffers), ec);
   }
 
-  /// Takes bytes to send without waiting: all that is given up to 128 KiB, or 0 and `ec`: asio::error::would_block
-  /// while bytes taken before aren't in the kernel, else as async_write_some. What was taken is sent by the loop: small
-  /// writes of one turn (a handler's call) go out together, at its end; what the kernel has no room for is kept, and an
-  /// error met then is told by the next call. close() sends what is left, abort() drops it.
+  /// Takes bytes to send without waiting: all that is given, up to 128 KiB in 16 buffers, or 0 and `ec`:
+  /// asio::error::would_block while bytes taken before aren't in the kernel, else as async_write_some. What was taken
+  /// is sent by the loop: small writes of one turn (a handler's call) go out together, at its end; what the kernel has
+  /// no room for is kept, and an error met then is told by the next call. close() sends what is left, abort() drops it.
   template <class ConstBufferSequence>
   std::size_t write_some(const ConstBufferSequence& buffers, error_code& ec) {
     return write_now(detail::gathered_buffers::from(buffers), ec);
