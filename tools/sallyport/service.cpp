@@ -53,8 +53,8 @@ std::size_t share_of(std::size_t total, std::size_t threads, std::size_t number)
 // Its own thread, which is the main thread, waits for signals; clients are served by the group's.
 class service {
  public:
-  service(const service_options& options, logger& log, connection_handler handler)
-      : options_(options), log_(log), handler_(std::move(handler)) {}
+  service(const service_options& options, logger& log, handler_maker make_handler)
+      : options_(options), log_(log), make_handler_(std::move(make_handler)) {}
 
   exit_status run();
 
@@ -72,8 +72,8 @@ class service {
   bool is_out_of_work();
 
   // --- on the group's threads ---
-  asio::awaitable<void> accept_connections(ssl_server& server);
-  void serve(ssl_socket socket);
+  asio::awaitable<void> accept_connections(ssl_server& server, connection_handler handler);
+  void serve(ssl_socket socket, const connection_handler& handler);
   served_handler log_end(const ssl_socket& socket);
   // True if this client may come in.
   bool is_authenticated(const ssl_socket& socket) const;
@@ -87,7 +87,7 @@ class service {
 
   const service_options& options_;
   logger& log_;
-  connection_handler handler_;
+  handler_maker make_handler_;
   asio::io_context context_{1};
   asio::signal_set signals_{context_};
   std::unique_ptr<const psk_file> pre_shared_keys_{};
@@ -154,7 +154,8 @@ void service::set_up(ssl_server& server, std::size_t number, std::size_t threads
   server.set_max_handshakes_per_address(share_of(options_.max_handshakes_per_address, threads, number));
   server.set_max_pending_connections(share_of(options_.max_pending_connections, threads, number));
   connect_slots(server);
-  asio::co_spawn(server.get_executor(), accept_connections(server), log_exception("accepting ended unexpectedly"));
+  asio::co_spawn(server.get_executor(), accept_connections(server, make_handler_(server.get_executor())),
+                 log_exception("accepting ended unexpectedly"));
 }
 
 void service::connect_slots(ssl_server& server) {
@@ -193,7 +194,7 @@ void service::log_accept_error(error_code failure) {
   log_.warning("accept failed", fields);
 }
 
-void service::serve(ssl_socket socket) {
+void service::serve(ssl_socket socket, const connection_handler& handler) {
   if (!is_authenticated(socket)) {
     log_.error("connection refused", {{"peer", socket.peer_name()},
                                       {"id", socket.id()},
@@ -203,7 +204,7 @@ void service::serve(ssl_socket socket) {
   }
   handshakes_.accepted(socket);
   auto done = log_end(socket);
-  handler_(std::move(socket), std::move(done));
+  handler(std::move(socket), std::move(done));
 }
 
 // Nothing is kept of a connection for a line that won't be written.
@@ -216,12 +217,12 @@ served_handler service::log_end(const ssl_socket& socket) {
   };
 }
 
-asio::awaitable<void> service::accept_connections(ssl_server& server) {
+asio::awaitable<void> service::accept_connections(ssl_server& server, connection_handler handler) {
   for (;;) {
     auto [closed, socket] = co_await server.async_accept(as_result);
     if (closed) co_return;
     try {
-      serve(std::move(socket));
+      serve(std::move(socket), handler);
     } catch (const std::exception& failure) {  // out of memory: this one is lost, the next may not be
       log_.error("connection ended unexpectedly", {{"detail", failure.what()}});
     }
@@ -296,8 +297,8 @@ exit_status service::run() {
 
 }  // namespace
 
-exit_status run_service(const service_options& options, logger& log, connection_handler handler) {
-  return service(options, log, std::move(handler)).run();
+exit_status run_service(const service_options& options, logger& log, handler_maker make_handler) {
+  return service(options, log, std::move(make_handler)).run();
 }
 
 }  // namespace sallyport::tool

@@ -10,6 +10,8 @@
 
 #include <sallyport/ssl_socket.hpp>
 
+#include <boost/asio/any_io_executor.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -27,12 +29,15 @@ struct served {
 using served_handler = std::function<void(const served&)>;
 
 /// What to do with a connection; it goes on when this has returned. What it throws is logged and ends this connection
-/// alone. Called on several threads, on the one that the socket belongs to.
+/// alone.
 using connection_handler = std::function<void(ssl_socket, served_handler done)>;
+
+/// Makes the handler for the connections of one thread, which runs `executor`, before that thread starts.
+using handler_maker = std::function<connection_handler(const boost::asio::any_io_executor& executor)>;
 
 /// Serves, on --threads threads, until SIGTERM or SIGINT, and then until the connections have ended or
 /// --shutdown-timeout is over. Throws startup_failure if it can't start.
-exit_status run_service(const service_options& options, logger& log, connection_handler handler);
+exit_status run_service(const service_options& options, logger& log, handler_maker make_handler);
 
 }  // namespace sallyport::tool
 

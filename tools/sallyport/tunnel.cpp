@@ -3,13 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tunnel.hpp"
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include "shared_buffer.hpp"
 
-#include <array>
-#include <cstddef>
+#include <boost/asio/error.hpp>
+#include <boost/asio/socket_base.hpp>
+
 #include <exception>
 #include <utility>
 
@@ -18,177 +16,277 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
-constexpr std::size_t buffer_size = 16 * 1024;  // one TLS record
-
 // Somebody who has said "that was all" and then neither sends, takes, nor ends anything for so long is gone: a client
 // that never answers a close_notify would otherwise hold two descriptors for ever. Longer than a slow backend takes to
 // answer a request, as a client may well half-close after it.
 constexpr std::chrono::seconds half_closed_timeout{60};
 
+// Of what a client sends before its backend is there. With this much it isn't read any more.
+constexpr std::size_t most_early_data = 16 * 1024;
+
+asio::const_buffer as_buffer(std::span<const std::byte> data) { return {data.data(), data.size()}; }
+
 }  // namespace
 
-tunnel::tunnel(ssl_socket client, const backend& target)
-    : client_(std::move(client)),
-      connector_(client_.get_executor(), target),
-      backend_(client_.get_executor()),
-      connected_(client_.get_executor(), clock::time_point::max()),
-      changed_(client_.get_executor()) {}
+std::string_view tunnel::name_of(side by) noexcept {
+  switch (by) {
+    case side::client:
+      return "client";
+    case side::backend:
+      return "backend";
+    case side::server:
+      break;
+  }
+  return "server";
+}
 
-asio::awaitable<served> tunnel::run() {
+tunnel::tunnel(ssl_socket client, backend_poller& poller, const backend& target, logger& log, served_handler done)
+    : client_(std::move(client)), poller_(poller), target_(target), log_(log), done_(std::move(done)) {}
+
+// What fails here is memory.
+template <class Function>
+void tunnel::guarded(Function function) {
   try {
-    start(client_to_backend());
-    start(backend_to_client());
-  } catch (const std::exception& failure) {  // out of memory; one direction may run already
-    cut("server", failure.what());
+    function();
+  } catch (const std::exception& failure) {
+    cut(side::server, failure.what());
   }
-  while (coroutines_ > 0) {
-    const auto patience = last_movement_ + half_closed_timeout;
-    if (half_closed_ && !is_cut_ && clock::now() >= patience) cut("server", "half-closed, and nothing moves");
-    changed_.expires_at(half_closed_ && !is_cut_ ? patience : clock::time_point::max());
-    co_await changed_.async_wait(as_result);
-  }
-  if (!is_cut_) served_.ended = "close_notify";
-  client_.close();
-  error_code ignored;
-  backend_.close(ignored);
-  co_return served_;
 }
 
-void tunnel::start(asio::awaitable<void> direction) {
-  asio::co_spawn(client_.get_executor(), std::move(direction), [self = shared_from_this()](std::exception_ptr thrown) {
-    --self->coroutines_;
-    if (thrown) {
-      try {
-        std::rethrow_exception(thrown);
-      } catch (const std::exception& failure) {
-        self->cut("server", failure.what());
-      }
-    }
-    self->changed_.cancel();
+void tunnel::start() {
+  poller_.keep(shared_from_this());
+  guarded([this] {
+    // Reading begins before the backend is there: it is how we learn that the client doesn't wait for it.
+    wait_for_client();
+    const auto connecting = std::make_shared<connector>(poller_, *this, target_, [this](result<backend_socket> made) {
+      guarded([&] { on_connected(std::move(made)); });
+    });
+    connector_ = connecting;
+    connecting->start();
   });
-  ++coroutines_;
 }
 
-asio::awaitable<void> tunnel::client_to_backend() {
-  std::array<std::byte, buffer_size> buffer;
-  std::size_t size = 0;
+// --- what happens ---
+
+void tunnel::on_connected(result<backend_socket> made) {
+  connector_ = nullptr;
+  if (made.has_error()) return cut(side::backend, made.error().detail);
+  backend_ = std::move(*made);
+  if (for_backend_.empty()) {
+    poller_.stop_output(*this);
+    if (client_has_ended_) go_on_with_client();
+  }  // otherwise on_writable() comes
+  poller_.want_input(*this);
+}
+
+void tunnel::on_client_readable(error_code failure) {
+  is_waiting_for_client_ = false;
+  if (is_over_) return;
+  if (failure) return cut(side::client, failure.message());
+  guarded([this] { read_from_client(); });
+}
+
+void tunnel::on_client_writable(error_code failure) {
+  if (is_over_) return;
+  if (failure) return cut(side::client, failure.message());
+  guarded([this] {
+    const bytes waiting = std::exchange(for_client_, {});
+    pass_to_client(waiting);
+    if (is_over_ || !for_client_.empty()) return;
+    poller_.want_input(*this);
+  });
+}
+
+void tunnel::on_client_told_the_end(error_code failure) {
+  if (is_over_) return;
+  if (failure) return cut(side::client, failure.message());
+  to_client_is_over_ = true;
+  if (backend_failure_) return cut(side::backend, backend_failure_.message());
+  direction_ended();
+}
+
+void tunnel::on_readable() {
+  guarded([this] { read_from_backend(); });
+}
+
+void tunnel::on_writable() {
+  guarded([this] {
+    if (const auto connecting = connector_) return connecting->on_writable();
+    const bytes waiting = std::exchange(for_backend_, {});
+    pass_to_backend(waiting);
+  });
+}
+
+// --- from the client to the backend ---
+
+void tunnel::wait_for_client() {
+  if (std::exchange(is_waiting_for_client_, true)) return;
+  client_.async_wait(asio::socket_base::wait_read,
+                     [self = shared_from_this()](const error_code& failure) { self->on_client_readable(failure); });
+}
+
+void tunnel::read_from_client() {
+  const bool has_to_wait = connector_ || !for_backend_.empty();
+  const auto buffer = shared_buffer();
   error_code end;
-  // Reading begins before the backend is there: it is how we learn that the client doesn't wait for it.
-  while (!is_connected_ && !end && size < buffer.size()) {
-    const auto [failure, count] =
-        co_await client_.async_read_some(asio::buffer(buffer.data() + size, buffer.size() - size), as_result);
-    size += count;
-    served_.bytes_in += count;
-    if (failure == asio::error::operation_aborted && is_connected_) break;
-    end = failure;
+  const std::size_t size = client_.read_some(asio::buffer(buffer.data(), buffer.size()), end);
+  if (end == asio::error::would_block) return wait_for_client();
+  if (end == asio::error::eof) {
+    client_has_ended_ = true;
+    if (!has_to_wait) go_on_with_client();
+    return;
   }
-  if (end && end != asio::error::eof) {
-    cut("client", end.message());
-    co_return;
-  }
-  if (!is_connected_ && !is_cut_) co_await connected_.async_wait(as_result);
-  if (is_cut_) co_return;
+  if (end) return cut(side::client, end.message());
+  bytes_in_ += size;
+  moved();
+  const auto data = buffer.first(size);
+  has_to_wait ? keep_for_backend(data) : pass_to_backend(data);
+}
 
-  for (;;) {
-    const auto [write_failure, written] =
-        co_await asio::async_write(backend_, asio::buffer(buffer.data(), size), as_result);
-    if (write_failure) {
-      if (is_cut_) co_return;
-      // The backend doesn't want to hear more, but it may have answered ("413 Content Too Large") before it said so:
-      // what it has sent still goes to the client. The kernel says EPIPE where the answer had ended with a FIN before,
-      // and it was complete; otherwise (ECONNRESET) the cut comes after it.
-      if (write_failure != asio::error::broken_pipe) backend_failure_ = write_failure.message();
-      if (half_closed_ && !backend_failure_.empty()) cut("backend", backend_failure_);
-      direction_ended();
-      co_return;
-    }
-    moved();
-    if (end) break;
-    const auto [failure, count] = co_await client_.async_read_some(asio::buffer(buffer), as_result);
-    size = count;
-    end = failure;
-    if (end && end != asio::error::eof) {
-      cut("client", end.message());
-      co_return;
-    }
-    served_.bytes_in += count;
-    moved();
-  }
-  error_code ignored;  // a backend that is gone is found by the other direction
-  backend_.shutdown(backend_socket::shutdown_send, ignored);
+void tunnel::keep_for_backend(std::span<const std::byte> early) {
+  for_backend_.insert(for_backend_.end(), early.begin(), early.end());
+  if (for_backend_.size() < most_early_data) wait_for_client();
+}
+
+void tunnel::pass_to_backend(std::span<const std::byte> data) {
+  error_code failure;
+  const std::size_t sent = backend_.send(data, failure);
+  if (failure && failure != asio::error::would_block) return backend_takes_no_more(failure);
+  if (sent > 0) moved();
+  if (sent == data.size()) return go_on_with_client();
+  const auto rest = data.subspan(sent);
+  for_backend_.assign(rest.begin(), rest.end());
+  poller_.want_output(*this);
+}
+
+// The backend has taken all.
+void tunnel::go_on_with_client() {
+  poller_.stop_output(*this);
+  if (!client_has_ended_) return wait_for_client();
+  backend_.shutdown_send();  // a backend that is gone is found by the other direction
+  to_backend_is_over_ = true;
   direction_ended();
 }
 
-asio::awaitable<void> tunnel::connect() {
-  auto made = co_await connector_.connect();
-  if (made.has_error()) {
-    cut_by_backend(made.error().detail);
-  } else if (is_cut_) {
-    reset(*made);
-  } else {
-    backend_ = std::move(*made);
-    is_connected_ = true;
-    connected_.cancel();
-    client_.cancel();  // the read that waits to see it leave; no data is lost
-  }
+// It doesn't want to hear more, but it may have answered ("413 Content Too Large") before it said so: what it has sent
+// still goes to the client. The kernel says EPIPE where the answer had ended with a FIN before, and it was complete;
+// otherwise (ECONNRESET) the cut comes after it.
+void tunnel::backend_takes_no_more(error_code failure) {
+  poller_.stop_output(*this);
+  if (failure != asio::error::broken_pipe) backend_failure_ = failure;
+  if (to_client_is_over_ && backend_failure_) return cut(side::backend, backend_failure_.message());
+  to_backend_is_over_ = true;
+  direction_ended();
 }
 
-asio::awaitable<void> tunnel::backend_to_client() {
-  co_await connect();
-  if (is_cut_) co_return;
-  std::array<std::byte, buffer_size> buffer;
-  for (;;) {
-    const auto [read_failure, size] = co_await backend_.async_read_some(asio::buffer(buffer), as_result);
-    if (read_failure == asio::error::eof) break;
-    if (read_failure) {
-      cut_by_backend(read_failure.message());
-      co_return;
-    }
+// --- from the backend to the client ---
+
+void tunnel::read_from_backend() {
+  const auto buffer = shared_buffer();
+  error_code end;
+  const std::size_t size = backend_.receive(buffer, end);
+  if (end == asio::error::would_block) return;
+  if (!end) {
     moved();
-    const auto [write_failure, written] =
-        co_await asio::async_write(client_, asio::buffer(buffer.data(), size), as_result);
-    served_.bytes_out += written;
-    if (write_failure) {
-      cut("client", write_failure.message());
-      co_return;
-    }
-    moved();
+    return pass_to_client(buffer.first(size));
   }
+  poller_.stop_input(*this);
   // A failed write has taken the reset off the socket, and what then reads like a clean end isn't one.
-  if (!backend_failure_.empty()) {
-    cut("backend", backend_failure_);
-    co_return;
-  }
+  if (end != asio::error::eof) backend_failure_ = end;
+  backend_failure_ ? cut_when_sent(backend_failure_) : tell_client_the_end();
+}
+
+void tunnel::pass_to_client(std::span<const std::byte> data) {
+  error_code failure;
+  const std::size_t taken = client_.write_some(as_buffer(data), failure);
+  if (failure && failure != asio::error::would_block) return cut(side::client, failure.message());
+  bytes_out_ += taken;
+  if (taken > 0) moved();
+  if (taken == data.size()) return;
+  const auto rest = data.subspan(taken);
+  for_client_.assign(rest.begin(), rest.end());
+  poller_.stop_input(*this);
+  wait_for_room();
+}
+
+void tunnel::wait_for_room() {
+  client_.async_wait(asio::socket_base::wait_write,
+                     [self = shared_from_this()](const error_code& failure) { self->on_client_writable(failure); });
+}
+
+// It completes when all that was written is in the kernel: what close() doesn't get rid of within two seconds is lost.
+void tunnel::tell_client_the_end() {
   direction_ended();
-  const auto [failure] = co_await client_.async_shutdown_send(as_result);
-  if (failure) cut("client", failure.message());
+  client_.async_shutdown_send([self = shared_from_this()](const error_code& failure) {
+    self->guarded([&] { self->on_client_told_the_end(failure); });
+  });
+}
+
+// The client gets first what the backend had sent.
+void tunnel::cut_when_sent(error_code failure) {
+  direction_ended();
+  client_.async_wait(asio::socket_base::wait_write, [self = shared_from_this(), failure](const error_code&) {
+    if (!self->is_over_) self->cut(side::backend, failure.message());
+  });
+}
+
+// --- the end ---
+
+void tunnel::moved() {
+  if (is_half_closed()) last_movement_ = clock::now();
 }
 
 void tunnel::direction_ended() {
-  half_closed_ = true;
-  moved();  // from here on the other one's patience counts
-  changed_.cancel();
+  if (to_backend_is_over_ && to_client_is_over_) {
+    client_.close();
+    return end("close_notify");
+  }
+  if (!is_half_closed()) {
+    timer_ = std::make_unique<asio::steady_timer>(poller_.executor());
+    last_movement_ = clock::now();
+    return wait_for_movement();
+  }
+  moved();
 }
 
-void tunnel::cut_by_backend(const std::string& reason) {
-  if (is_cut_) return;
-  backend_failure_ = reason;
-  cut("backend", reason);
+void tunnel::wait_for_movement() {
+  timer_->expires_at(last_movement_ + half_closed_timeout);
+  timer_->async_wait([weak = weak_from_this()](const error_code& cancelled) {
+    const auto self = weak.lock();
+    if (cancelled || !self || self->is_over_) return;
+    self->guarded([&] {
+      if (clock::now() < self->last_movement_ + half_closed_timeout) return self->wait_for_movement();
+      self->cut(side::server, "half-closed, and nothing moves");
+    });
+  });
 }
 
-// The first reason counts: the other direction then fails because of the cut.
-void tunnel::cut(std::string_view side, const std::string& reason) {
-  if (is_cut_) return;
-  is_cut_ = true;
-  served_.ended = std::string(side) + ": " + reason;
-  if (side == "backend")
+// The first reason counts: what then fails does so because of it.
+void tunnel::cut(side by, const std::string& reason) {
+  if (is_over_) return;
+  if (by == side::backend)
     client_.close_without_notify();  // a reset would cost the client what the backend had sent before
   else
     client_.abort();
-  reset(backend_);
-  connected_.cancel();
-  connector_.cancel();
+  backend_.reset();
+  if (by == side::backend || backend_failure_) {
+    log_.warning("backend connection failed", {{"backend", target_.name()},
+                                               {"reason", by == side::backend ? reason : backend_failure_.message()},
+                                               {"peer", client_.peer_name()},
+                                               {"id", client_.id()}});
+  }
+  end(std::string(name_of(by)) + ": " + reason);
+}
+
+void tunnel::end(std::string how) {
+  is_over_ = true;
+  const auto self = poller_.release(*this);
+  backend_.close();
+  connector_ = nullptr;
+  timer_ = nullptr;
+  for_backend_ = {};
+  for_client_ = {};
+  if (done_) std::exchange(done_, {})({.bytes_in = bytes_in_, .bytes_out = bytes_out_, .ended = std::move(how)});
 }
 
 }  // namespace sallyport::tool
