@@ -137,7 +137,8 @@ void connection::send_corked() {
   const std::size_t size = server_->loop().uncork(*this);
   is_corked_ = false;
   if (size > 0) send_or_keep(std::span(server_->loop().output()).first(size));
-  if (send_error_ && state_ == state::open) note_end(send_error_, send_error_.message());
+  if (send_error_ && state_ == state::open) [[unlikely]]
+    note_end(send_error_, send_error_.message());
 }
 
 void connection::send_or_keep(std::span<const std::byte> bytes) {

@@ -85,6 +85,7 @@ class step_scope {
   step_scope(detail::window_bio& bio, io_window& window) noexcept : bio_(bio) {
     assert(bio_.window == nullptr);
     bio_.window = &window;
+    bio_.found_no_room = false;
   }
   ~step_scope() { bio_.window = nullptr; }
   step_scope(const step_scope&) = delete;
@@ -186,9 +187,9 @@ step detail::session_impl::stream_result() {
     case SSL_READING:
       return {progress::want_input};
     case SSL_WRITING:
-      // An alert without room may be what OpenSSL could not write, and then the failure's words are in the queue; but
-      // with room there it has nothing to wait for.
-      if (bio.window->output.size() - bio.window->produced >= max_record_overhead) break;
+      // What found no room may be the alert of a failure, whose words are in the queue then. The next step tells the
+      // failure: OpenSSL still says so, but hasn't tried to write.
+      if (!bio.found_no_room) break;
       ERR_clear_error();
       return {progress::want_output};
     default:
@@ -238,6 +239,8 @@ void detail::session_impl::count_message_without_data() noexcept {
 
 void detail::session_impl::on_message(int sent, int version, int content_type, const void* data, std::size_t size,
                                       SSL* ssl, void* self) noexcept {
+  // Mostly it is about the headers of records, several times for each.
+  if (content_type != SSL3_RT_ALERT && content_type != SSL3_RT_HANDSHAKE) return;
   auto& session = *static_cast<session_impl*>(self);
   const auto* bytes = static_cast<const unsigned char*>(data);
   if (content_type == SSL3_RT_ALERT && size == 2) {

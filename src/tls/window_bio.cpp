@@ -37,6 +37,7 @@ int write_window(BIO* bio, const char* data, std::size_t size, std::size_t* byte
   io_window& window = *state.window;
   const auto room = window.output.subspan(window.produced);
   if (room.empty()) {
+    state.found_no_room = true;
     BIO_set_retry_write(bio);
     return retry;
   }

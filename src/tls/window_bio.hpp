@@ -14,6 +14,9 @@ namespace sallyport::detail {
 struct window_bio {
   io_window* window = nullptr;
 
+  /// Something couldn't be written in this step.
+  bool found_no_room = false;
+
   /// Once true, OpenSSL gets no more input: the session has decided to end, and OpenSSL has no call to say so.
   bool cut_off = false;
 
