@@ -36,6 +36,11 @@ class RunningExample:
         self.port = int(found.group(1))
         return self
 
+    def terminate(self):
+        """Asks it to end, which it must do well."""
+        self._process.terminate()
+        assert self._process.wait(EVENT_TIMEOUT) == 0
+
     def __exit__(self, *_):
         self._process.kill()
         self._process.wait()
@@ -121,6 +126,28 @@ class Examples(CertificatesTest):
                 pretender = self.certificates.self_signed("pretender")
                 chain = ("-cert", pretender.certificate, "-key", pretender.key, "-cert_chain", f"{strangers}.pem")
                 self.assertEqual(s_client(running.port, version, *chain), "")
+
+    def test_06_all_cores(self):
+        with RunningExample("06_all_cores") as running:
+            expected = len(os.sched_getaffinity(0))
+            self.assertIn(f" with {expected} threads", "\n".join(running.log.lines()))
+            clients = []
+            for number in range(3 * expected):
+                plain = socket.create_connection(("127.0.0.1", running.port), timeout=EVENT_TIMEOUT)
+                clients.append(trusting_anybody().wrap_socket(plain))
+                clients[-1].sendall(b"%d" % number)
+            for number, client in enumerate(clients):
+                self.assertEqual(client.recv(100), b"%d" % number)
+            # More than fits into the kernel's buffers, before anything is read.
+            big = os.urandom(200_000)
+            clients[0].sendall(big)
+            received = b""
+            while len(received) < len(big):
+                received += clients[0].recv(len(big))
+            self.assertEqual(received, big)
+            for client in clients:
+                client.close()
+            running.terminate()
 
     def test_05_pre_shared_keys(self):
         key = "00112233445566778899aabbccddeeff"
