@@ -124,10 +124,9 @@ def sallyport_echo(name, *options):
                 lambda place, port: [*certificate_options(place), "--listen", f"127.0.0.1:{port}", *options])
 
 
-def echo_server(name, package=None, environment=None):
+def echo_server(name, package=None, **how):
     return Peer(name, built("bench/" + name),
-                lambda place, port: [*certificate_options(place), "--listen", f"127.0.0.1:{port}"], package,
-                environment=environment)
+                lambda place, port: [*certificate_options(place), "--listen", f"127.0.0.1:{port}"], package, **how)
 
 
 def forward(place, port):
