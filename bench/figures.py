@@ -190,8 +190,8 @@ class Threads(Figure):
         return int(subject.split()[0])
 
     def setup(self, bench):
-        return (f"a server of N threads on N cores, {self.connections} connections per thread; the client on the cores "
-                f"that are left, or on all {len(bench.cores.all)} if none is, which it then shares with the server")
+        return (f"a server of N threads on N cores, {self.connections} connections per thread; the client on as many "
+                f"others, so that all threads find as much to do, or on all {len(bench.cores.all)} if there aren't so many")
 
     def open(self, bench, subject, stack):
         count = self.count(subject)
@@ -203,7 +203,9 @@ class Threads(Figure):
         count = self.count(subject)
         arguments = ["--mode", self.mode, "--connections", self.connections * count,
                      *(["--size", self.size] if self.size else [])]
-        sample = measure(bench.programs, opened, bench.cores.servers(count)[1], arguments, bench.seconds, bench.warmup)
+        others = sorted(bench.cores.servers(count)[1])
+        client = set(others) if set(others) == set(bench.cores.all) else set(others[-count:])
+        sample = measure(bench.programs, opened, client, arguments, bench.seconds, bench.warmup)
         return {"value": sample["cpu_ns"] / 1000, **sample}
 
 

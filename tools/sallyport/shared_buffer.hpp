@@ -10,8 +10,8 @@
 
 namespace sallyport::tool {
 
-/// Four records: half of what ssl_socket::write_some takes at a time. Nobody leaves anything in it when they return to the
-/// event loop.
+/// Four records: half of what ssl_socket::write_some takes at a time. Nobody leaves anything in it when they return to
+/// the event loop.
 inline std::span<std::byte> shared_buffer() noexcept {
   thread_local std::array<std::byte, 64 * 1024> buffer;
   return buffer;
