@@ -68,6 +68,18 @@ std::string words(const session_event& event) {
   return "?";
 }
 
+ssl_session_ptr ticket_of(const context& server, int version) {
+  session_steps steps(server, {.version = version});
+  steps.client_handshake()
+      .handshake(progress::want_input, {"started", "client_hello"})
+      .client_handshake()
+      .handshake(progress::done, {})
+      .client_is_connected()
+      .client_receives("");
+  const auto& tickets = steps.client().tickets();
+  return tickets.size() == 1 ? tickets.front() : nullptr;
+}
+
 void raise_foreign_error() { ERR_raise_data(ERR_LIB_SSL, SSL_R_NO_SHARED_CIPHER, "another connection's"); }
 
 session_steps::session_steps(const context& server, const memory_client_options& client, const delivery& how)

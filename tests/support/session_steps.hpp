@@ -130,6 +130,9 @@ std::string_view words(progress what);
 std::string_view words(handshake_phase phase);
 std::string_view words(handshake_question question);
 
+/// The one ticket that a client gets with a full handshake; null if it gets none, or several.
+ssl_session_ptr ticket_of(const context& server, int version);
+
 /// Puts an error of no session onto the queue.
 void raise_foreign_error();
 

@@ -333,18 +333,6 @@ TEST(session_handshake_tls_1_3, is_preferred) {
 
 // ---- resumption ----
 
-ssl_session_ptr ticket_of(const context& server, int version) {
-  session_steps steps(server, {.version = version});
-  steps.client_handshake()
-      .handshake(progress::want_input, {"started", "client_hello"})
-      .client_handshake()
-      .handshake(progress::done, {})
-      .client_is_connected()
-      .client_receives("");
-  const auto& tickets = steps.client().tickets();
-  return tickets.size() == 1 ? tickets.front() : nullptr;
-}
-
 // The ticket travels with the last flight: one that came after a client's close would be answered with a reset, and
 // cost the client what it hasn't read yet.
 TEST_P(session_handshake, brings_exactly_one_ticket_with_its_last_step) {

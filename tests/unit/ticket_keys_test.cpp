@@ -30,21 +30,9 @@ ssl_configuration with_keys(const std::optional<ticket_keys>& keys) {
 
 class ticket_keys_in : public testing::TestWithParam<int> {
  protected:
-  static ssl_session_ptr ticket_of(const context& server) {
-    session_steps steps(server, {.version = GetParam()});
-    steps.client_handshake()
-        .handshake(progress::want_input, {"started", "client_hello"})
-        .client_handshake()
-        .handshake(progress::done, {})
-        .client_is_connected()
-        .client_receives("");
-    const auto& tickets = steps.client().tickets();
-    return tickets.size() == 1 ? tickets.front() : nullptr;
-  }
-
   /// Whether `second` resumes what began at `first`. The handshake succeeds either way.
   static bool resumes(const context& first, const context& second) {
-    const ssl_session_ptr ticket = ticket_of(first);
+    const ssl_session_ptr ticket = ticket_of(first, GetParam());
     EXPECT_NE(ticket, nullptr);
     session_steps steps(second, {.version = GetParam(), .resumed = ticket});
     steps.client_handshake()
@@ -116,7 +104,7 @@ TEST_P(ticket_keys_in, a_context_that_asks_for_client_certificates_resumes_nothi
   ssl_configuration asks = client_certificate_configuration();
   asks.verify_mode = peer_verify_mode::query;
   asks.tickets = keys;
-  const ssl_session_ptr ticket = ticket_of(make_context(with_keys(keys)));
+  const ssl_session_ptr ticket = ticket_of(make_context(with_keys(keys)), GetParam());
   ASSERT_NE(ticket, nullptr);
   session_steps steps(make_context(asks), {.version = GetParam(), .resumed = ticket});
   steps.client_handshake()
@@ -132,7 +120,7 @@ TEST_P(ticket_keys_in, a_context_that_asks_for_client_certificates_resumes_nothi
 // RFC 5077 section 4: the name of the keys comes first in a ticket.
 TEST_P(ticket_keys_in, the_tickets_name_the_keys_of_the_configuration) {
   const ticket_keys keys = fresh_keys();
-  const ssl_session_ptr ticket = ticket_of(make_context(with_keys(keys)));
+  const ssl_session_ptr ticket = ticket_of(make_context(with_keys(keys)), GetParam());
   ASSERT_NE(ticket, nullptr);
   const unsigned char* data = nullptr;
   std::size_t size = 0;
