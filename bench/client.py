@@ -2,6 +2,7 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
+import contextlib
 import json
 import subprocess
 import time
@@ -15,14 +16,14 @@ TIMEOUT = 30.0  # beyond what was asked for
 class Client:
     """A running `load`."""
 
-    def __init__(self, programs, port, cores, arguments):
+    def __init__(self, programs, port, cores, arguments, threads=None):
         program = programs / "bench" / "load"
         if not program.exists():
             raise Missing("load wasn't built")
         self._arguments = arguments
         self.started = time.monotonic()
         self._process = start_process(
-            [program, "--connect", f"127.0.0.1:{port}", "--threads", len(cores), *arguments], cores,
+            [program, "--connect", f"127.0.0.1:{port}", "--threads", threads or len(cores), *arguments], cores,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def __enter__(self):
@@ -59,27 +60,35 @@ def measure(programs, server, cores, arguments, seconds, warmup):
     """One sample: operations per second, and the share of its cores that the server used while it did them.
 
     The share is taken from a time within the client's, when nobody starts or ends, and so it needn't be the same time.
+    Servers that are several have a client for each, which share the cores.
     """
     arguments = [*arguments, "--duration", seconds, "--warmup", warmup]
-    with Client(programs, server.port, cores, arguments) as client:
-        sleep_until(client.started + warmup + 0.1)
-        first, first_cpu = time.monotonic_ns(), server.cpu_ns()
-        sleep_until(client.started + warmup + seconds - 0.02)
+    with contextlib.ExitStack() as stack:
+        threads = max(1, len(cores) // len(server.ports))
+        clients = [stack.enter_context(Client(programs, port, cores, arguments, threads)) for port in server.ports]
+        started = clients[-1].started
+        sleep_until(started + warmup + 0.1)
+        first, first_cpu, first_ticks = time.monotonic_ns(), server.cpu_ns(), server.cpu_ticks()
+        sleep_until(clients[0].started + warmup + seconds - 0.02)
         server.check_alive()
-        last, last_cpu = time.monotonic_ns(), server.cpu_ns()
-        result = client.finish(seconds + warmup)
-    rate = result["operations"] / result["seconds"]
+        last, last_cpu, last_ticks = time.monotonic_ns(), server.cpu_ns(), server.cpu_ticks()
+        done = [client.finish(seconds + warmup) for client in clients]
+    rate = sum(result["operations"] / result["seconds"] for result in done)
     used = (last_cpu - first_cpu) / (last - first)
     if rate <= 0 or used <= 0:
         raise Failure(f"{server.name} did nothing")
-    return {
+    sample = {
         "rate": rate,
         "cores_used": used,
         "saturated": used > SATURATED * len(server.cores),
         "capacity": rate / used,
         "cpu_ns": used * 1e9 / rate,
-        "latency_us": result["latency_us"],
+        "user_ticks": last_ticks[0] - first_ticks[0],
+        "kernel_ticks": last_ticks[1] - first_ticks[1],
+        "interval_ns": (first, last),
     }
+    # Percentiles of several clients can't be added up.
+    return {**sample, "latency_us": done[0]["latency_us"]} if len(done) == 1 else sample
 
 
 def sleep_until(point):

@@ -199,6 +199,7 @@ outcome connection::handshake_done() {
       if (SSL_session_reused(ssl_.get()) != 1) return fail("resume: the server made a full handshake instead");
       return begin_closing();
     case purpose::handshake:
+      if (ssl_ && !has_asked_name(ssl_.get())) return fail("handshake: the certificate isn't for the name asked for");
       return begin_closing();
     case purpose::session_taking:
       state_ = state::awaiting_session;

@@ -81,6 +81,7 @@ load_options parse_load_options(int argc, char** argv) {
                        {"--ciphersuites", "TLS_AES_128_GCM_SHA256"},
                        {"--ciphers", "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"},
                        {"--group", "X25519"},
+                       {"--names", "0"},
                        {"--size", "of the mode"},
                        {"--connections", "32"},
                        {"--threads", "1"},
@@ -105,6 +106,7 @@ load_options parse_load_options(int argc, char** argv) {
   parsed.group = given.text("--group");
   parsed.size =
       given.text("--size") == "of the mode" ? default_size(parsed.mode) : natural(given, "--size", 1, most_bytes);
+  parsed.names = natural(given, "--names", 0, most_connections);
   parsed.connections = natural(given, "--connections", 1, most_connections);
   parsed.threads = natural(given, "--threads", 1, most_threads);
   parsed.sources = natural(given, "--sources", 1, most_sources);

@@ -28,6 +28,7 @@ struct load_options {
   std::string ciphersuites{};
   std::string ciphers{};
   std::string group{};
+  std::size_t names = 0;  ///< each connection asks for one of so many, by chance (SNI); 0: for none
   std::size_t size = 0;
   std::size_t connections = 0;
   std::size_t threads = 0;

@@ -3,7 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "load_tls.hpp"
 
+#include "identity_names.hpp"
+
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <new>
 #include <stdexcept>
@@ -37,7 +40,8 @@ std::string take_openssl_error() {
   return reason == nullptr ? "no reason given" : reason;
 }
 
-tls::tls(const load_options& options, window& window) : window_(window), context_(SSL_CTX_new(TLS_client_method())) {
+tls::tls(const load_options& options, window& window)
+    : window_(window), names_(options.names), context_(SSL_CTX_new(TLS_client_method())) {
   SSL_CTX* const context = context_.get();
   if (context == nullptr) throw std::bad_alloc();
   const auto require = [](bool done, const std::string& what) {
@@ -64,6 +68,8 @@ ssl_ptr tls::make_ssl() {
   if (bio == nullptr) throw std::bad_alloc();
   SSL_set_bio(ssl.get(), bio, bio);
   SSL_set_connect_state(ssl.get());
+  if (names_ > 0 && SSL_set_tlsext_host_name(ssl.get(), name_of_identity(chance_() % names_).c_str()) != 1)
+    throw std::bad_alloc();
   return ssl;
 }
 
@@ -73,6 +79,11 @@ ssl_ptr tls::make_resuming_ssl() {
   if (!in_use_ || SSL_SESSION_is_resumable(in_use_.get()) == 0) in_use_.reset(SSL_SESSION_dup(session_.get()));
   if (!in_use_ || SSL_set_session(ssl.get(), in_use_.get()) != 1) throw std::bad_alloc();
   return ssl;
+}
+
+bool has_asked_name(const SSL* ssl) {
+  const char* const asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  return asked == nullptr || X509_check_host(SSL_get0_peer_certificate(ssl), asked, 0, 0, nullptr) == 1;
 }
 
 bool tls::take_session(SSL* ssl) {

@@ -9,7 +9,9 @@
 
 #include <openssl/ssl.h>
 
+#include <cstddef>
 #include <memory>
+#include <random>
 #include <string>
 
 namespace load {
@@ -36,10 +38,15 @@ class tls {
 
  private:
   window& window_;
+  std::size_t names_;
+  std::minstd_rand chance_{std::random_device{}()};  // threads and samples that ask for the same would find it cached
   std::unique_ptr<SSL_CTX, ssl_deleter> context_;
   session_ptr session_{};  // as it was taken: what fails may spoil its session, but not this one
   session_ptr in_use_{};
 };
+
+/// Whether a full handshake got a certificate for the name that was asked for, if one was.
+bool has_asked_name(const SSL* ssl);
 
 /// The oldest error of OpenSSL's queue in its words. Empties the queue, as every failure must, since nobody clears it
 /// before each call.

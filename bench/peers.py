@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from typing import Callable, Optional
 
-from server import Failure, Missing, Server, free_port
+from server import START_TIMEOUT, Failure, Missing, Server, free_port
 
 SUITES = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"  # TLS 1.3
 CIPHERS = ("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
@@ -37,14 +37,18 @@ NumTickets = 1
 
 
 class Place:
-    """Where a server is started: its directory and cores, its certificate, and its backend if it is a proxy."""
+    """Where a server is started: its directory and cores, its certificate, and its backend if it is a proxy.
 
-    def __init__(self, directory, cores, programs, identity, backend_port=None):
+    `named_identities`: tells the directory with those, and makes it if need be.
+    """
+
+    def __init__(self, directory, cores, programs, identity, backend_port=None, named_identities=None):
         self.directory = pathlib.Path(directory)
         self.cores = cores
         self.programs = programs
         self.identity = identity
         self.backend_port = backend_port
+        self.named_identities = named_identities
 
     def write(self, name, text):
         path = self.directory / name
@@ -67,17 +71,19 @@ class Peer:
     tls: bool = True
     proxy: bool = False
     environment: Callable = lambda place: {}
+    start_timeout: float = START_TIMEOUT
 
     def start(self, place):
         """Starts it in a directory of its own under the place's."""
         program = self.program(place)
         for attempt in range(5):
             directory = tempfile.mkdtemp(prefix=self.name.replace(" ", "-") + "-", dir=place.directory)
-            inner = Place(directory, place.cores, place.programs, place.identity, place.backend_port)
+            inner = Place(directory, place.cores, place.programs, place.identity, place.backend_port,
+                          place.named_identities)
             port = None if self.own_port else free_port()
             try:
                 return Server(self.name, [program, *self.command(inner, port or 0)], place.cores, directory, port,
-                              self.tls, self.environment(inner))
+                              self.tls, self.environment(inner), self.start_timeout)
             except Failure:
                 # Somebody may have taken the port meanwhile.
                 if self.own_port or attempt == 4:
@@ -122,6 +128,14 @@ def certificate_options(place):
 def sallyport_echo(name, *options):
     return Peer(name, built("bench/sallyport_echo"),
                 lambda place, port: [*certificate_options(place), "--listen", f"127.0.0.1:{port}", *options])
+
+
+def sallyport_with_names(name):
+    count = name.split()[0]
+    return Peer(name, built("bench/sallyport_echo"),
+                lambda place, port: ["--directory", place.named_identities(), "--identities", count,
+                                     "--listen", f"127.0.0.1:{port}", "--api", "wait"],
+                start_timeout=120.0)  # ten thousand take some seconds, and more where others compile
 
 
 def echo_server(name, package=None, **how):
@@ -260,6 +274,9 @@ PEERS = {peer.name: peer for peer in (
     sallyport_echo("1 thread", "--api", "callbacks", "--threads", "1"),
     sallyport_echo("2 threads", "--api", "callbacks", "--threads", "2"),
     sallyport_echo("4 threads", "--api", "callbacks", "--threads", "4"),
+    sallyport_with_names("1 identity"),
+    sallyport_with_names("100 identities"),
+    sallyport_with_names("10000 identities"),
     echo_server("raw_epoll"),
     echo_server("asio_stream", "libboost1.81-dev", environment=one_ticket),
     echo_server("qt_echo", "libqt6network6", environment=one_ticket),

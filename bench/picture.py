@@ -4,7 +4,7 @@
 
 from xml.sax.saxutils import escape
 
-from plan import GROUPS, LIMITS
+from plan import CONTROLS, GROUPS, LIMITS
 from report import bound, number
 
 WIDTH = 980
@@ -55,7 +55,7 @@ def _kind(figure, name):
     if name in LIMITS:
         return "limit"
     # Where all subjects are ours, what they are compared with is the first.
-    ours = name.startswith("sallyport") or figure["group"] in ("cores", "fairness")
+    ours = name.startswith("sallyport") or figure["group"] in ("names", "cores", "fairness") and name not in CONTROLS
     return "ours" if ours else "peer"
 
 

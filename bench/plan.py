@@ -2,9 +2,10 @@
 #
 # SPDX-License-Identifier: Apache-2.0
 
-from figures import Fairness, IdleMemory, Rate, Threads, at_least, at_most
+from figures import Fairness, IdleMemory, Names, NamesLoading, Rate, Target, Threads, at_least, at_most
 
 LIMITS = ("in_memory", "tcp_echo")  # not peers: what can't be surpassed
+CONTROLS = ("2 processes", "4 processes")  # what the machine does to more than one thread
 
 HANDSHAKE_PEERS = ("sallyport", "sallyport callbacks", "raw_epoll", "asio_stream", "qt_echo", "in_memory")
 # Each socket of Qt has keys of its own for tickets: it never resumes.
@@ -15,6 +16,8 @@ SHORT_ECHO_PEERS = tuple(name for name in ECHO_PEERS if "coroutines" not in name
 BULK_PEERS = ("sallyport", "sallyport callbacks", "raw_epoll", "asio_stream", "qt_echo", "in_memory", "tcp_echo")
 PROXIES = ("sallyport forward", "nginx", "haproxy", "hitch", "stunnel")
 RIVALS = ("nginx", "haproxy", "hitch")  # the best of these is to be reached
+
+THREADS = ("1 thread", "2 threads", "2 processes", "4 threads", "4 processes")
 
 HANDSHAKES = "handshakes per CPU second"
 ECHOES = "echoes per CPU second"
@@ -54,11 +57,16 @@ FIGURES = (
          mode="bulk", size=1 << 20, connections=8),
     IdleMemory("idle", "Memory of an idle connection", MEMORY, "library",
                ("sallyport", "raw_epoll", "asio_stream", "qt_echo"), (at_most(15.5),)),
+    Names("names", "Full handshakes with many names", HANDSHAKES, "names",
+          ("1 identity", "100 identities", "10000 identities"),
+          (Target(0.95, ("1 identity",), "10000 identities"),), mode="handshake"),
+    NamesLoading("names-load", "Loading 10000 identities", "seconds of CPU", "names",
+                 ("identities from files", "a context with them")),
     Threads("threads-handshake", "Full handshakes on several cores", MICROSECONDS, "cores",
-            ("1 thread", "2 threads", "4 threads"),
+            THREADS,
             (at_most(1.08, "2 threads", ("1 thread",)), at_most(1.08, "4 threads", ("1 thread",))), mode="handshake"),
     Threads("threads-echo", "Echoes of 64 bytes on several cores", MICROSECONDS, "cores",
-            ("1 thread", "2 threads", "4 threads"),
+            THREADS,
             (at_most(1.08, "2 threads", ("1 thread",)), at_most(1.08, "4 threads", ("1 thread",))), size=64),
     Fairness("fairness", "Latency of an echo beside handshakes", "µs, 99th percentile", "fairness",
              ("quiet", "with handshakes", "without budget"),
@@ -76,6 +84,7 @@ FIGURES = (
 
 GROUPS = {
     "library": "The library",
+    "names": "Many names",
     "cores": "Several cores",
     "fairness": "Fairness",
     "forward": "`sallyport forward`",

@@ -4,7 +4,7 @@
 
 import re
 
-from plan import GROUPS, LIMITS
+from plan import CONTROLS, GROUPS, LIMITS
 from results import to_json
 
 BEGIN = "<!-- results: written by scripts/bench --write-docs -->"
@@ -46,15 +46,15 @@ def against(target):
     return " or ".join(target["over"])
 
 
-def machine_lines(data):
+def machine_lines(data, how="Medians of {rounds}{quick}. In parentheses the quartiles."):
     machine = data["machine"]
     cores = f"{machine['cores']} cores"
     lines = [f"{data['date']}; {machine['cpu']}, {cores}, Linux {machine['kernel']}, OpenSSL {machine['openssl']}"]
     if data["versions"]:
         lines[0] += "; " + ", ".join(f"{name} {version}" for name, version in data["versions"].items())
     rounds = f"{data['rounds']} round{'' if data['rounds'] == 1 else 's'}"
-    lines.append(f"Medians of {rounds}{', a quick run: for a look, not for a verdict' if data['quick'] else ''}. "
-                 "In parentheses the quartiles.")
+    quick = ", a quick run: for a look, not for a verdict" if data["quick"] else ""
+    lines.append(how.format(rounds=rounds, quick=quick))
     lines += data["remarks"]
     noise = data["noise"]
     measured = (f"other processes took {noise['others_of_a_core']:.0%} of a core, the hypervisor "
@@ -87,9 +87,11 @@ def targets_table(data):
 
 def figure_table(figure):
     subjects = figure["subjects"]
-    first_is_ours = {ratio["of"] for ratio in figure["ratios"]} <= {next(iter(subjects), None)}
-    ratios = {ratio["over" if first_is_ours else "of"]: ratio for ratio in figure["ratios"]}
     first = next(iter(subjects), None)
+    controlled = {ratio["of"]: ratio for ratio in figure["ratios"] if ratio["over"] in CONTROLS}
+    compared = [ratio for ratio in figure["ratios"] if ratio not in controlled.values()]
+    first_is_ours = {ratio["of"] for ratio in compared} <= {first}
+    ratios = {ratio["over" if first_is_ours else "of"]: ratio for ratio in compared}
 
     columns = [(figure["unit"], lambda name, subject: number(subject["value"]["median"]))]
 
@@ -105,15 +107,20 @@ def figure_table(figure):
         optional("longest, µs", "latency_us", lambda value: number(value["max"]))
     optional("measured per second", "rate", number)
     optional("cores used", "cores_used", lambda value: f"{value:.2f}")
+    optional("in the kernel", "kernel_share", lambda value: f"{value:.0%}")
     optional("handshakes per second", "handshakes", number)
+    optional("KiB of memory per identity", "kib_each", number)
     if ratios:
         title = f"{first} / this" if first_is_ours else f"this / {first}"
         columns.append((title, lambda name, subject: spread(ratios[name]) if name in ratios else ""))
+    if controlled:
+        columns.append(("threads / processes",
+                        lambda name, subject: spread(controlled[name]) if name in controlled else ""))
 
     lines = [f"#### {figure['title']} (`{figure['name']}`)", "", figure["setup"][0].upper() + figure["setup"][1:] + ".",
              "", "| | " + " | ".join(title for title, _ in columns) + " |", "|---|" + "---|" * len(columns)]
     for name, subject in subjects.items():
-        shown = f"{name} (a limit)" if name in LIMITS else name
+        shown = f"{name} (a limit)" if name in LIMITS else f"{name} (a control)" if name in CONTROLS else name
         lines.append(f"| {shown} | " + " | ".join(form(name, subject) for _, form in columns) + " |")
     for reasons, what in ((figure["missing"], "Missing"), (figure["failed"], "Failed")):
         lines += ["", *(f"{what}: {name}, {reason}." for name, reason in reasons.items())] if reasons else []
@@ -132,14 +139,17 @@ def markdown(data):
     return "\n".join(lines).rstrip() + "\n"
 
 
-def write_docs(docs, text, drawing, data):
-    """Replaces what stands between the markers, and what it refers to."""
-    page = docs / "performance.md"
+def replace_results(page, text):
+    """Replaces what stands between the markers."""
     old = page.read_text()
     if BEGIN not in old or END not in old:
         raise SystemExit(f"bench: {page.name} has no markers for the results")
-    between = f"{BEGIN}\n\n![The results as bars](performance.svg)\n\n{text}\n{END}"
-    new = re.sub(re.escape(BEGIN) + ".*" + re.escape(END), lambda _: between, old, flags=re.DOTALL)
-    page.write_text(new)
+    between = f"{BEGIN}\n\n{text}\n{END}"
+    page.write_text(re.sub(re.escape(BEGIN) + ".*" + re.escape(END), lambda _: between, old, flags=re.DOTALL))
+
+
+def write_docs(docs, text, drawing, data):
+    """Replaces what stands between the markers, and what it refers to."""
+    replace_results(docs / "performance.md", f"![The results as bars](performance.svg)\n\n{text}")
     (docs / "performance.svg").write_text(drawing)
     (docs / "performance.json").write_text(to_json(data))

@@ -30,10 +30,14 @@ def result(figure, setup, samples, missing, failed):
         if not good:
             continue
         subjects[name] = {"value": Summary([sample["value"] for sample in good]).json()}
-        for key in ("rate", "cores_used", "cpu_ns", "handshakes"):
+        for key in ("rate", "cores_used", "cpu_ns", "handshakes", "kib_each"):
             numbers = [sample[key] for sample in good if key in sample]
             if numbers:
                 subjects[name][key] = Summary(numbers).median
+        ticks = {key: sum(sample.get(key, 0) for sample in good) for key in ("user_ticks", "kernel_ticks")}
+        if sum(ticks.values()):
+            # One share of all samples: a single one has few ticks.
+            subjects[name]["kernel_share"] = ticks["kernel_ticks"] / sum(ticks.values())
         latencies = [sample["latency_us"] for sample in good if "latency_us" in sample]
         if latencies:
             subjects[name]["latency_us"] = {key: Summary([latency[key] for latency in latencies]).median

@@ -15,6 +15,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "tests" / "support"))
 
+import cpu_profile
 import machine
 import picture
 import report
@@ -43,13 +44,19 @@ def arguments():
     parser.add_argument("--programs", type=pathlib.Path, default=ROOT / "build" / "bench", metavar="DIR",
                         help="where the programs were built [build/bench]")
     parser.add_argument("--write-docs", action="store_true",
-                        help="put table and picture into docs/performance.md, .svg and .json, too")
+                        help="put table and picture into docs/performance.md, .svg and .json, too; of --profile, the "
+                             "tables into docs/profile.md")
+    parser.add_argument("--profile", action="store_true",
+                        help="tell instead where the CPU time of an operation goes, by samples of perf; "
+                             "profile.md is in --output, too")
     parser.add_argument("--from", type=pathlib.Path, dest="source", metavar="FILE",
                         help="measure nothing: take the results.json of another run")
     options = parser.parse_args()
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds: at least 1")
-    if options.write_docs and (options.figures or options.quick) and not options.source:
+    if options.profile and options.source:
+        parser.error("--profile: --from has no samples of perf")
+    if options.write_docs and not options.profile and (options.figures or options.quick) and not options.source:
         parser.error("--write-docs: the documents show a whole run, not --quick and not single figures")
     return parser, options
 
@@ -63,6 +70,14 @@ def chosen_figures(parser, names):
             parser.error(f"there is no figure '{name}'; there are: {', '.join(figure.name for figure in FIGURES)}")
         chosen += [figure for figure in found if figure not in chosen]
     return chosen or list(FIGURES)
+
+
+def profiled_figures(parser, names):
+    chosen = chosen_figures(parser, names)
+    for figure in chosen:
+        if names and not figure.profiled:
+            parser.error(f"--profile: '{figure.name}' isn't about CPU time")
+    return [figure for figure in chosen if figure.profiled]
 
 
 def progress(text):
@@ -120,47 +135,90 @@ def measure_once(figure, bench, opened, subject, missing, failed):
     return None
 
 
-def measure_all(options, figures):
+@contextlib.contextmanager
+def prepared(options):
+    """What all measurements of a run have in common."""
     machine.raise_descriptor_limit()
     adopt_orphans()
     cores = machine.Cores()
     # We only wait; but not on the server's core.
     os.sched_setaffinity(0, cores.others)
-    noise = machine.Noise(cores.server[0])
-    rounds = options.rounds or (3 if options.quick else 12)
-    measured = []
     certificates = Certificates()
     try:
         with tempfile.TemporaryDirectory(prefix="sallyport-bench-") as directory:
             identities = {"ecdsa": certificates.ecdsa, "rsa": certificates.rsa}
-            bench = Bench(options.programs.resolve(), identities, cores, directory, options.quick)
-            for figure in figures:
-                progress(f"{figure.name} ({len(measured) + 1} of {len(figures)})")
-                measured.append(measure_figure(figure, bench, noise, rounds))
+            yield Bench(options.programs.resolve(), identities, cores, directory, options.quick)
     finally:
         certificates.remove()
-    versions = {name: version for name, version in
-                ((name, PEERS[name].version()) for result in measured for name in result["subjects"] if name in PEERS)
-                if version}
+
+
+def versions_of(subjects):
+    versions = ((name, PEERS[name].version()) for name in subjects if name in PEERS)
+    return {name: version for name, version in versions if version}
+
+
+def today():
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+
+
+def measure_all(options, figures):
+    rounds = options.rounds or (3 if options.quick else 12)
+    measured = []
+    with prepared(options) as bench:
+        cores = bench.cores
+        noise = machine.Noise(cores.server[0])
+        for figure in figures:
+            progress(f"{figure.name} ({len(measured) + 1} of {len(figures)})")
+            measured.append(measure_figure(figure, bench, noise, rounds))
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+        "date": today(),
         "quick": options.quick,
         "rounds": rounds,
         "machine": machine.description(),
-        "versions": versions,
+        "versions": versions_of(dict.fromkeys(name for result in measured for name in result["subjects"])),
         "remarks": cores.remarks(),
         "noise": noise.report(),
         "figures": measured,
     }
 
 
+def profile_all(options, figures):
+    """Prints the tables."""
+    try:
+        cpu_profile.check_perf()
+    except Missing as reason:
+        print(f"bench: {reason}", file=sys.stderr)
+        return 1
+    rounds = options.rounds or (2 if options.quick else 12)
+    parts, noise = [], None
+    with prepared(options) as bench:
+        bench.seconds = 0.5 if options.quick else 1.0
+        noise = machine.Noise(bench.cores.server[0])
+        for figure in figures:
+            progress(f"{figure.name} ({len(parts) + 1} of {len(figures)})")
+            with noise.watch(figure.name):
+                parts.append(cpu_profile.profile_figure(figure, bench, rounds, noise))
+    data = {"date": today(), "quick": options.quick, "rounds": rounds, "machine": machine.description(),
+            "versions": versions_of(dict.fromkeys(name for figure in figures for name in figure.profiled)),
+            "remarks": bench.cores.remarks(), "noise": noise.report()}
+    text = "\n".join([*(part for line in report.machine_lines(data, cpu_profile.HOW) for part in (line, "")), *parts])
+    options.output.mkdir(parents=True, exist_ok=True)
+    (options.output / "profile.md").write_text(text)
+    print(text)
+    if options.write_docs:
+        report.replace_results(ROOT / "docs" / "profile.md", text)
+    return 0
+
+
 def main():
     parser, options = arguments()
-    figures = chosen_figures(parser, options.figures)
+    figures = (profiled_figures if options.profile else chosen_figures)(parser, options.figures)
     # Ends like Ctrl-C does: with everything stopped and removed that was started and made.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
     try:
+        if options.profile:
+            return profile_all(options, figures)
         data = json.loads(options.source.read_text()) if options.source else measure_all(options, figures)
     except KeyboardInterrupt:
         return 130

@@ -1,6 +1,7 @@
 // sallyport_echo: an echo over TLS on the library, by each of the ways to use a socket.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "named_identities.hpp"
 #include "program.hpp"
 
 #include <sallyport/sallyport.hpp>
@@ -153,6 +154,15 @@ start_function start_of(const std::string& api) {
   refuse("--api: '" + api + "' is none of callbacks, wait, coroutines, coroutines-with-executor");
 }
 
+std::vector<sallyport::identity> identities_of(const options& given) {
+  const auto count = static_cast<std::size_t>(given.number("--identities"));
+  if (count > 0) return load_identities(given.text("--directory"), count);
+  for (const char* needed : {"--cert", "--key"}) {
+    if (given.text(needed) == "none") refuse(std::string(needed) + ": is needed, or --identities and --directory");
+  }
+  return {sallyport::identity::from_pem_files(given.text("--cert"), given.text("--key")).value()};
+}
+
 void accept(ssl_server& server, start_function start) {
   server.async_accept([&server, start](const error_code& closed, ssl_socket socket) {
     if (closed) return;
@@ -165,10 +175,12 @@ void accept(ssl_server& server, start_function start) {
 
 int main(int argc, char** argv) try {
   const options given(argc, argv,
-                      {{"--cert", ""},
-                       {"--key", ""},
+                      {{"--cert", "none"},
+                       {"--key", "none"},
                        {"--listen", "127.0.0.1:0"},
                        {"--api", "callbacks"},
+                       {"--identities", "0"},  // 0: --cert and --key; otherwise so many of --directory
+                       {"--directory", "none"},
                        {"--threads", "0"},             // 0: no server_group
                        {"--handshake-budget", "0"}});  // 0: the library's
   const start_function start = start_of(given.text("--api"));
@@ -176,7 +188,7 @@ int main(int argc, char** argv) try {
   const auto threads = static_cast<std::size_t>(given.number("--threads"));
 
   sallyport::ssl_configuration configuration;
-  configuration.identities = {sallyport::identity::from_pem_files(given.text("--cert"), given.text("--key")).value()};
+  configuration.identities = identities_of(given);
   const sockaddr_in address = given.address("--listen");
   const tcp::endpoint endpoint(asio::ip::address_v4(ntohl(address.sin_addr.s_addr)), ntohs(address.sin_port));
   const auto set_up = [&](ssl_server& server) {

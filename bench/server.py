@@ -68,7 +68,8 @@ def free_port():
 class Server:
     """A running server. `port` None: it tells its own by `listening on HOST:PORT`."""
 
-    def __init__(self, name, command, cores, directory, port=None, tls=True, environment=None):
+    def __init__(self, name, command, cores, directory, port=None, tls=True, environment=None,
+                 start_timeout=START_TIMEOUT):
         self.name = name
         self.port = port
         self.cores = cores
@@ -78,7 +79,7 @@ class Server:
             self._process = start_process(command, cores, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
                                           cwd=directory, env={**os.environ, **(environment or {})})
         try:
-            self._wait_until_listening()
+            self._wait_until_listening(start_timeout)
             self.check_echo(tls)
             self.pids = machine.descendants(self._process.pid)
         except BaseException:
@@ -91,8 +92,15 @@ class Server:
     def __exit__(self, *_):
         self.stop()
 
+    @property
+    def ports(self):
+        return [self.port]
+
     def cpu_ns(self):
         return machine.cpu_ns(self.pids)
+
+    def cpu_ticks(self):
+        return machine.cpu_ticks(self.pids)
 
     def memory(self):
         return machine.anonymous_bytes(self.pids)
@@ -142,8 +150,8 @@ class Server:
         for pid in family[1:] + [pid for pid in self.pids[1:] if pid not in family]:
             wait_for(pid, deadline)
 
-    def _wait_until_listening(self):
-        deadline = time.monotonic() + START_TIMEOUT
+    def _wait_until_listening(self, timeout):
+        deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             self.check_alive()
             if self.port is None:
@@ -156,4 +164,25 @@ class Server:
                     if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                         return
             time.sleep(0.01)
-        raise Failure(f"{self.name} doesn't listen after {START_TIMEOUT:.0f} s: {self.last_words()}")
+        raise Failure(f"{self.name} doesn't listen after {timeout:.0f} s: {self.last_words()}")
+
+
+class Together:
+    """Several running servers, measured as one; each has a client of its own."""
+
+    def __init__(self, name, servers):
+        self.name = name
+        self._servers = servers
+        self.ports = [server.port for server in servers]
+        self.cores = [core for server in servers for core in server.cores]
+        self.pids = [pid for server in servers for pid in server.pids]
+
+    def cpu_ns(self):
+        return machine.cpu_ns(self.pids)
+
+    def cpu_ticks(self):
+        return machine.cpu_ticks(self.pids)
+
+    def check_alive(self):
+        for server in self._servers:
+            server.check_alive()

@@ -1,4 +1,5 @@
-# test_results: what the tables say of samples: above all that nothing counts as reached that wasn't measured.
+# test_results: what the tables say of samples: above all that nothing counts as reached that wasn't measured; and what
+# a sample of perf counts for.
 #
 # SPDX-License-Identifier: Apache-2.0
 
@@ -6,9 +7,10 @@ import json
 import unittest
 import xml.dom.minidom
 
+import cpu_profile
 import picture
 import report
-from figures import Rate, Target, at_least, at_most
+from figures import Names, NamesLoading, Rate, Target, Threads, at_least, at_most
 from results import result, to_json
 from summary import Summary, paired_ratios
 
@@ -90,6 +92,57 @@ class Reports(unittest.TestCase):
         self.assertIn("This machine is noisy", text)
         self.assertIn("| ours | 1 230 |", text)
 
+    def test_share_of_the_kernel_is_of_all_samples(self):
+        ticks = [{"value": 1, "user_ticks": 1, "kernel_ticks": 0}, None,
+                 {"value": 1, "user_ticks": 1, "kernel_ticks": 6}]
+        figure = judged(rate(), {"ours": ticks, **samples(nginx=[1, 1, 1])})
+        self.assertEqual(figure["subjects"]["ours"]["kernel_share"], 0.75)
+        self.assertNotIn("kernel_share", figure["subjects"]["nginx"])
+        lines = report.markdown(document(figure)).splitlines()
+        self.assertIn("| ours | 1.00 | 75% |  |", lines)
+        self.assertIn("| nginx | 1.00 |  | 1.00 (1.00 to 1.00) |", lines)
+
+    def test_older_results_have_no_share_of_the_kernel(self):
+        self.assertNotIn("in the kernel", report.markdown(document(self.figure())))
+
+    def threads(self):
+        figure = Threads("threads", "Threads", "µs of CPU per operation", "cores",
+                         ("1 thread", "2 threads", "2 processes"), (at_most(1.08, "2 threads", ("1 thread",)),))
+        values = {"1 thread": 10, "2 threads": 12, "2 processes": 11}
+        return judged(figure, {name: [{"value": value}] for name, value in values.items()})
+
+    def test_threads_are_compared_with_one_and_with_processes(self):
+        figure = self.threads()
+        self.assertIs(figure["targets"][0]["met"], False)  # whatever the control says
+        lines = report.markdown(document(figure)).splitlines()
+        self.assertIn("| | µs of CPU per operation | this / 1 thread | threads / processes |", lines)
+        self.assertIn("| 2 threads | 12.0 | 1.20 | 1.09 |", lines)
+        self.assertIn("| 2 processes (a control) | 11.0 | 1.10 |  |", lines)
+
+    def test_a_control_is_drawn_as_no_result_of_ours(self):
+        self.assertEqual(picture._kind(self.threads(), "2 processes"), "peer")
+        self.assertEqual(picture._kind(self.threads(), "2 threads"), "ours")
+
+    def test_many_names_are_compared_with_one(self):
+        target = Target(0.95, ("1 identity",), "9 identities")
+        figure = judged(Names("names", "Names", UNIT, "names", ("1 identity", "9 identities"), (target,)),
+                        samples(**{"1 identity": [100, 200], "9 identities": [90, 180]}))
+        self.assertIs(figure["targets"][0]["met"], False)
+        lines = report.markdown(document(figure)).splitlines()
+        self.assertIn("| | things per CPU second | this / 1 identity |", lines)
+        self.assertIn("| 9 identities | 135 | 0.90 (0.90 to 0.90) |", lines)
+        self.assertIn("### Many names", lines)
+
+    def test_loading_tells_time_and_memory_and_compares_nothing(self):
+        figure = judged(NamesLoading("load", "Loading", "seconds", "names", ("files", "context")),
+                        {"files": [{"value": 2.0, "kib_each": 12.0}, {"value": 4.0, "kib_each": 12.0}],
+                         "context": [{"value": 0.5, "kib_each": 1.0}, None]})
+        lines = report.markdown(document(figure)).splitlines()
+        self.assertIn("| | seconds | KiB of memory per identity |", lines)
+        self.assertIn("| files | 3.00 | 12.0 |", lines)
+        self.assertIn("| context | 0.50 | 1.00 |", lines)
+        xml.dom.minidom.parseString(picture.svg(document(figure)))
+
     def test_picture_is_xml_and_says_so_too(self):
         drawing = picture.svg(document(self.figure()))
         xml.dom.minidom.parseString(drawing)
@@ -111,6 +164,64 @@ class Reports(unittest.TestCase):
     def test_numbers(self):
         self.assertEqual([report.number(value) for value in (0.1234, 12.34, 123.4, 1234.0, 123456.0)],
                          ["0.12", "12.3", "123", "1 230", "123 000"])
+
+
+class Profiles(unittest.TestCase):
+    """As `perf script -F time,ip,sym,dso --ns` prints them."""
+
+    SEND = """ffffffff8201f2c5 tcp_data_queue ([kernel.kallsyms])
+ffffffff81e2ea8e sock_sendmsg ([kernel.kallsyms])
+ffffffff81e2ec07 __x64_sys_sendto ([kernel.kallsyms])
+ffffffff821ed511 do_syscall_64 ([kernel.kallsyms])
+ffffffff81000130 entry_SYSCALL_64_after_hwframe ([kernel.kallsyms])
+          10aba4 __send (/usr/lib/x86_64-linux-gnu/libc.so.6)"""
+
+    def rows(self, *samples):
+        script = "\n\n".join(f"12.{index:09}: \n{sample}" for index, sample in enumerate(samples))
+        return dict(cpu_profile.count_rows(script + "\n\n", (12e9, 13e9)))
+
+    def test_kernel_by_the_outermost_call(self):
+        within = "ffffffff81e2ec00 __x64_sys_close ([kernel.kallsyms])\n" + self.SEND
+        self.assertEqual(self.rows(self.SEND, within), {"send": 2})
+
+    def test_kernel_names_without_tail_calls(self):
+        write = "ffffffff81600000 vfs_write ([k])\nffffffff815f0cb8 ksys_write ([k])"
+        accept = "ffffffff81e2ec07 __sys_accept4 ([kernel.kallsyms])"
+        self.assertEqual(self.rows(write, accept), {"send": 1, "accept, close": 1})
+
+    def test_at_the_door_libc_tells_the_call(self):
+        self.assertEqual(self.rows("ffffffff81000130 entry_SYSCALL_64_after_hwframe ([kernel.kallsyms])\n"
+                                   "          10a974 __libc_recv (/usr/lib/libc.so.6)"), {"receive": 1})
+
+    def test_page_faults_and_interrupts_are_the_rest(self):
+        self.assertEqual(self.rows("ffffffff81000c82 asm_exc_page_fault ([kernel.kallsyms])\n"
+                                   "          16e0ba __memset_avx512 (/usr/lib/libc.so.6)"), {"the rest": 1})
+
+    def test_user_time_by_the_innermost_object(self):
+        ssl = "  45771 SSL_read (/usr/lib/libssl.so.3)"
+        self.assertEqual(self.rows("  1d0fd4 [unknown] (/usr/lib/libcrypto.so.3)\n" + ssl, ssl,
+                                   "  979bb _int_malloc (/usr/lib/libc.so.6)", "  7ffd1 __vdso_clock_gettime ([vdso])",
+                                   "  f190 boost::f(std::tuple<int, char>) (/build/bench/asio stream)"),
+                         {"libcrypto": 1, "libssl": 1, "libc and malloc": 2, "the program, Boost, libstdc++": 1})
+
+    def test_only_the_interval_counts(self):
+        script = "\n\n".join(f"{seconds}: \n{self.SEND}" for seconds in ("11.999999999", "12.5", "13.000000001"))
+        self.assertEqual(dict(cpu_profile.count_rows(script, (12e9, 13e9))), {"send": 1})
+
+    def test_shares_of_the_time_of_a_varying_machine(self):
+        ours, other, limit = cpu_profile.Profile(), cpu_profile.Profile(), cpu_profile.Profile()
+        for speed in (1, 2, 4):
+            ours.add(100 * speed, {"send": 3, "libcrypto": 1})
+            other.add(50 * speed, {"libcrypto": 2})
+            limit.add(25 * speed, {})
+        lines = cpu_profile.table(rate(), {"ours": ours, "other": other, "limit": limit}, {"nginx": "not there"}, 3)
+        self.assertIn("| **in all** | **200** | **100** |", lines)
+        self.assertIn("| **the kernel** | **150** (75%) | **0.00** (0%) |", lines)
+        self.assertIn("| kernel: send | 150 | 0.00 |", lines)
+        self.assertIn("| libcrypto | 50.0 | 100 |", lines)
+        self.assertIn("3 rounds, at least 6 samples each. The limit, limit, which has neither kernel nor program: "
+                      "50.0 µs.", lines)
+        self.assertIn("Not measured: nginx, not there.", lines)
 
 
 if __name__ == "__main__":
