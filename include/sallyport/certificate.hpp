@@ -54,6 +54,9 @@ class certificate {
   std::vector<std::string> uris() const;
   std::vector<std::string> email_addresses() const;
 
+  /// The public key's type and size: "RSA 2048", "EC P-256", "ED25519"; "" if it can't be read.
+  std::string key_type() const;
+
   /// Of the whole certificate (DER), 64 lower-case hexadecimal digits.
   std::string sha256_fingerprint() const;
 

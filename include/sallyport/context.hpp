@@ -24,6 +24,9 @@ class context {
   /// Errors: configuration_error, with a sentence that names the setting or file and the reason.
   static result<context> make(const ssl_configuration& configuration);
 
+  /// What it was made of.
+  const ssl_configuration& configuration() const noexcept;
+
   /// What is odd but not refused, a sentence each: those of the identities and of the trust store.
   std::span<const std::string> warnings() const noexcept;
 

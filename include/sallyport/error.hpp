@@ -39,7 +39,8 @@ enum class configuration_error {
   no_certificate,            ///< PEM, but without a CERTIFICATE block
   no_private_key,            ///< PEM, but without a PRIVATE KEY block
   bad_certificate,           ///< a CERTIFICATE block that doesn't parse
-  bad_private_key,           ///< a PRIVATE KEY block that doesn't parse
+  bad_private_key,           ///< a PRIVATE KEY block that doesn't parse, or a key that can't sign
+  bad_pkcs12,                ///< where PKCS#12 is due: empty, something else, damaged, or with several keys
   key_mismatch,              ///< the key is not the one of the first certificate
   passphrase_needed,         ///< an encrypted key and no passphrase source
   wrong_passphrase,          ///< an encrypted key that the given passphrase doesn't open
@@ -48,6 +49,8 @@ enum class configuration_error {
   bad_ciphers,               ///< unknown or unusable cipher or cipher suite name
   bad_groups,                ///< unknown group name
   bad_application_protocol,  ///< an ALPN name that is empty or longer than 255 bytes
+  bad_revocation_list,       ///< a CRL that doesn't parse, or a file without any
+  bad_ocsp_response,         ///< an OCSP response that doesn't parse, or isn't for this certificate
   no_trust_anchor,           ///< client certificates are to be verified and no trust_store says by whom
   invalid_value,             ///< a setting outside of what it may be: a negative depth, a name that is none
   internal,                  ///< OpenSSL failed where it can't (out of memory)

@@ -6,15 +6,19 @@
 
 #include <sallyport/error.hpp>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 namespace sallyport {
+
+class certificate;
 
 namespace detail {
 struct identity_data;
@@ -39,6 +43,27 @@ class identity {
   static result<identity> from_pem_files(const std::filesystem::path& chain, const std::filesystem::path& key,
                                          const passphrase_source& passphrase = {});
 
+  /// PKCS#12 (RFC 7292): one key, its certificate, and others that issued it, in any order. `passphrase` is asked only
+  /// if neither no passphrase nor an empty one opens it. Errors: configuration_error.
+  static result<identity> from_pkcs12(std::string_view bytes, const passphrase_source& passphrase = {});
+  static result<identity> from_pkcs12_file(const std::filesystem::path& file, const passphrase_source& passphrase = {});
+
+  /// Certificates and key wherever OpenSSL's OSSL_STORE finds them: URIs such as "file:/etc/tls/key.pem" or
+  /// "pkcs11:token=web;object=key" (RFC 7512), by a provider or an engine that the system has. A key may stay where it
+  /// is (in an HSM) and only sign, which is tried here. Either may also be the name of a PEM file. A PIN that a URI
+  /// doesn't have is asked of `passphrase`; in sentences URIs stand without their PIN.
+  static result<identity> from_uris(std::string_view chain, std::string_view key,
+                                    const passphrase_source& passphrase = {});
+
+  /// The same identity, which staples an OCSP response (RFC 6066 section 8): DER, for its first certificate, good, and
+  /// signed by that one's issuer, if it is in the chain, or by a delegate of it. From when it is out of date it isn't
+  /// sent any more. Errors: configuration_error::bad_ocsp_response.
+  result<identity> with_ocsp_response(std::string_view response) const;
+  result<identity> with_ocsp_response_file(const std::filesystem::path& file) const;
+
+  /// When its OCSP response is out of date; none if it has none.
+  std::optional<std::chrono::system_clock::time_point> ocsp_response_end() const;
+
   /// For development: a fresh ECDSA P-256 key and a certificate for `names` (DNS names and IP addresses) that is
   /// valid from an hour ago for 30 days and signed by itself, so that clients trust it only when told to.
   static result<identity> self_signed(std::span<const std::string> names);
@@ -52,6 +77,9 @@ class identity {
 
   /// The chain as PEM, the server's certificate first: what a client needs to trust a self-signed identity.
   std::string certificate_pem() const;
+
+  /// The first one: the server's own.
+  certificate leaf_certificate() const;
 
   /// True if the first certificate is for this DNS name or IP address (its subjectAltName; wildcards as in RFC 6125).
   bool matches(std::string_view name) const;

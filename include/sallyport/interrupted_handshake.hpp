@@ -5,6 +5,7 @@
 #define SALLYPORT_INTERRUPTED_HANDSHAKE_HPP
 
 #include <sallyport/alert.hpp>
+#include <sallyport/identity.hpp>
 #include <sallyport/pre_shared_key.hpp>
 #include <sallyport/ssl_error.hpp>
 
@@ -24,13 +25,32 @@ enum class certificate_alert : std::uint8_t {
   certificate_expired = 45,
   certificate_unknown = 46,
   unknown_ca = 48,
+  access_denied = 49,
   decrypt_error = 51,
   internal_error = 80,
 };
 
 namespace detail {
+
 class connection;
 class deferred_decision;
+struct decision;
+
+/// The right to decide about a handshake, once. Given up undecided it refuses.
+class right_to_decide {
+ public:
+  /// Null: there is nothing to decide.
+  explicit right_to_decide(std::shared_ptr<deferred_decision> about) noexcept;
+  right_to_decide(right_to_decide&& other) noexcept;
+  right_to_decide& operator=(right_to_decide&& other) noexcept;
+  ~right_to_decide();
+
+  void use(decision&& made) noexcept;
+
+ private:
+  std::shared_ptr<deferred_decision> about_;
+};
+
 }  // namespace detail
 
 /// A handshake that was stopped at an error of the client's certificate, and that somebody holds who decides later:
@@ -41,10 +61,6 @@ class deferred_decision;
 /// one object is not for two threads at once.
 class interrupted_handshake {
  public:
-  interrupted_handshake(interrupted_handshake&& other) noexcept;
-  interrupted_handshake& operator=(interrupted_handshake&& other) noexcept;
-  ~interrupted_handshake();
-
   /// The connection's ssl_socket::id().
   std::uint64_t id() const noexcept { return id_; }
   /// What it was stopped at.
@@ -64,7 +80,7 @@ class interrupted_handshake {
   interrupted_handshake(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
                         ssl_error error) noexcept;
 
-  std::shared_ptr<detail::deferred_decision> decision_;
+  detail::right_to_decide decision_;
   std::uint64_t id_;
   ssl_error error_;
 };
@@ -73,10 +89,6 @@ class interrupted_handshake {
 /// ssl_socket::defer_pre_shared_key(). Everything said about interrupted_handshake holds.
 class deferred_pre_shared_key {
  public:
-  deferred_pre_shared_key(deferred_pre_shared_key&& other) noexcept;
-  deferred_pre_shared_key& operator=(deferred_pre_shared_key&& other) noexcept;
-  ~deferred_pre_shared_key();
-
   /// The connection's ssl_socket::id().
   std::uint64_t id() const noexcept { return id_; }
   const std::string& identity() const noexcept { return identity_; }
@@ -91,9 +103,33 @@ class deferred_pre_shared_key {
   deferred_pre_shared_key(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
                           std::string identity) noexcept;
 
-  std::shared_ptr<detail::deferred_decision> decision_;
+  detail::right_to_decide decision_;
   std::uint64_t id_;
   std::string identity_;
+};
+
+/// A handshake that waits for the identity to show to a client that asks for an unknown name:
+/// ssl_socket::defer_identity(). Everything said about interrupted_handshake holds.
+class deferred_identity {
+ public:
+  /// The connection's ssl_socket::id().
+  std::uint64_t id() const noexcept { return id_; }
+  /// As the client has sent it.
+  const std::string& server_name() const noexcept { return server_name_; }
+
+  /// Goes on with this one, for this client alone.
+  void answer(identity shown);
+  /// Refuses the client: handshake_error::unknown_server_name.
+  void refuse();
+
+ private:
+  friend class detail::connection;
+  deferred_identity(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
+                    std::string server_name) noexcept;
+
+  detail::right_to_decide decision_;
+  std::uint64_t id_;
+  std::string server_name_;
 };
 
 }  // namespace sallyport

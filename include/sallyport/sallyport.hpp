@@ -22,5 +22,6 @@
 #include <sallyport/ticket_keys.hpp>
 #include <sallyport/trust_store.hpp>
 #include <sallyport/version.hpp>
+#include <sallyport/worker_threads.hpp>
 
 #endif

@@ -47,6 +47,7 @@ enum class progress {
   want_input,   ///< nothing goes on before more of the peer's bytes are there
   want_output,  ///< nothing goes on before there is more room in `output`
   want_answer,  ///< the handshake has a question(); the next call of handshake() takes what was answered, or refuses
+  want_worker,  ///< see stop_before_private_key(): the next call of handshake() uses the key, which may take long
   peer_closed,  ///< the peer's close_notify: there is nothing more to read (writing is still possible)
   failed,       ///< over; error() says why
 };
@@ -67,6 +68,9 @@ enum class handshake_question {
   ssl_errors,
   /// The client has named an identity: set_pre_shared_key()?
   pre_shared_key,
+  /// The client asks for a name (server_name()) that no identity has: use_identity()? Without an answer
+  /// ssl_configuration::unknown_names decides, unless refuse() was called.
+  unknown_server_name,
 };
 
 /// How far a connection has come.
@@ -110,6 +114,17 @@ class session {
   /// before it is given any memory. After failed, error() is a handshake_error.
   step handshake(io_window& window);
 
+  /// From now on the handshake stops once, with want_worker, before it uses the private key: where that takes long
+  /// (a key in an HSM, say) another thread can make the next step, see lend(). It doesn't stop where no key is used:
+  /// when a session is resumed, or with a pre-shared key in TLS 1.3.
+  void stop_before_private_key() noexcept;
+
+  /// After want_worker: takes the session out, for another thread. What stays behind still tells how far the connection
+  /// has come and what is known of the client (phase, server_name, client_protocols), but takes no step: each fails
+  /// with handshake_error::internal. Assign the other one to it to get it back. Throws std::bad_alloc, having done
+  /// nothing.
+  session lend();
+
   /// What a step that returned want_answer asks; none otherwise.
   handshake_question question() const noexcept;
 
@@ -122,6 +137,8 @@ class session {
   bool ignores_ssl_errors() const noexcept;
   /// A key longer than pre_shared_key::max_size is none.
   void set_pre_shared_key(pre_shared_key key) noexcept;
+  /// The client is shown this one, as it is known from now on. It isn't kept for others.
+  void use_identity(const identity& shown);
   /// Refuses whatever is asked now or later, with the alert of the first error or the given one. (A missing certificate
   /// and a pre-shared key have alerts of their own.)
   void refuse() noexcept;
@@ -143,6 +160,10 @@ class session {
   /// What the client has sent, its own certificate first; empty if nothing. Known from the first question about it on;
   /// a resumed session has the first one alone.
   const std::vector<certificate>& peer_certificate_chain() const noexcept;
+
+  /// The text of the first rule of ssl_configuration::allow that lets this client in, also when it has resumed a
+  /// session; "" if there are no rules, or it authenticates by a pre-shared key.
+  const std::string& matched_rule() const noexcept;
 
   /// The first certificate that we have sent, none with a pre-shared key.
   std::optional<certificate> local_certificate() const;
@@ -176,6 +197,9 @@ class session {
   tls_version version() const noexcept;
   /// The cipher suite's standard (IANA) name, "" before the handshake is done.
   std::string_view cipher() const noexcept;
+  /// The key exchange's group, by its IANA name ("x25519", "secp256r1", "X25519MLKEM768"); "" before the handshake is
+  /// done, and where none was used (a resumed session in TLS 1.2).
+  std::string key_exchange_group() const;
   /// ALPN's result, "" if there is none.
   std::string_view application_protocol() const noexcept;
   /// The name the client asked for (SNI), "" if none. Known from the event client_hello on.

@@ -4,10 +4,13 @@
 #ifndef SALLYPORT_SSL_CONFIGURATION_HPP
 #define SALLYPORT_SSL_CONFIGURATION_HPP
 
+#include <sallyport/access_rule.hpp>
 #include <sallyport/identity.hpp>
+#include <sallyport/revocation_lists.hpp>
 #include <sallyport/ticket_keys.hpp>
 #include <sallyport/trust_store.hpp>
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,11 +31,48 @@ enum class peer_verify_mode {
            ///< ignores the errors
 };
 
+/// What becomes of a client that asks (SNI) for a name that no identity has.
+enum class unknown_name_policy {
+  use_default,  ///< it is shown the first identity, which it may refuse
+  refuse,       ///< handshake_error::unknown_server_name, by the alert unrecognized_name (RFC 6066 section 3)
+};
+
+/// What becomes of a client whose certificate can't be looked up, as its issuer's revocation list is missing, out of
+/// date or not yet valid.
+enum class revocation_policy {
+  hard_fail,  ///< an error of the certificate, as any other
+  soft_fail,  ///< it counts as not revoked; a list that is out of date still revokes what is on it
+};
+
+/// What is different for clients that ask (SNI) for certain names. What isn't set is as in the configuration that this
+/// is part of. Rules (`allow`) of that one that would be lost by another verify_mode are an error: set none for the
+/// names.
+struct name_settings {
+  /// DNS names, or wildcards for one label ("*.example.com"), which yield to whole names. None may be in two of these.
+  std::vector<std::string> names{};
+
+  std::optional<std::vector<std::string>> alpn_protocols{};
+  std::optional<security_profile> profile{};
+  std::optional<peer_verify_mode> verify_mode{};
+  std::optional<trust_store> ca_certificates{};
+  std::optional<revocation_lists> revocation{};
+  std::optional<std::vector<access_rule>> allow{};
+};
+
 /// All settings of TLS on a server. Nothing is checked here: context::make() does that, once.
 struct ssl_configuration {
   /// At least one, unless pre_shared_keys is set. The first is the default; another one serves the clients that ask for
-  /// one of its names (SNI).
+  /// one of its names (SNI): those in its certificate's subjectAltName, wildcards for one label included, never IP
+  /// addresses. A whole name comes before a wildcard. Of several that have the same name, one of each type of key is
+  /// used, the first: a client is shown an ECDSA or EdDSA certificate if it can verify it, and else an RSA one.
   std::vector<identity> identities{};
+
+  unknown_name_policy unknown_names = unknown_name_policy::use_default;
+
+  /// Ask ssl_server::unknown_server_name before unknown_names is applied.
+  bool ask_about_unknown_names = false;
+
+  std::vector<name_settings> for_names{};
 
   /// ALPN (RFC 7301), the server's order of preference. Empty: the extension is ignored. A client that offers
   /// protocols of which none is here is refused with no_application_protocol.
@@ -40,15 +80,29 @@ struct ssl_configuration {
 
   security_profile profile = security_profile::intermediate;
 
-  /// TLS 1.2 cipher list, TLS 1.3 cipher suites, and key exchange groups, in OpenSSL's syntax; empty: the profile's.
+  /// TLS 1.2 cipher list and TLS 1.3 cipher suites, in OpenSSL's syntax; empty: the profile's.
   std::string ciphers{};
   std::string ciphersuites{};
+
+  /// Key exchange groups, the server's order of preference, as "X25519MLKEM768:X25519:P-256:P-384", which are the
+  /// profiles'. Of the post-quantum ones (X25519MLKEM768, SecP256r1MLKEM768, SecP384r1MLKEM1024, MLKEM512, MLKEM768,
+  /// MLKEM1024) those that the OpenSSL at hand doesn't have are left out, and context::warnings() names them.
   std::string groups{};
 
   peer_verify_mode verify_mode = peer_verify_mode::none;
 
   /// By whom a client's certificate must be signed; needed when verify_mode is verify.
   std::optional<trust_store> ca_certificates{};
+
+  /// Without it clients' certificates aren't checked for revocation. With it each one in the chain, but for a root
+  /// above the client's own, must have its issuer's list here; see revocation_policy.
+  std::optional<revocation_lists> revocation{};
+  revocation_policy missing_revocation_list = revocation_policy::hard_fail;
+
+  /// Who of the clients whose certificate is good gets in: whom at least one of these matches. Empty: all of them.
+  /// Others end with handshake_error::denied_by_policy and the alert access_denied. Only with peer_verify_mode::verify.
+  /// A client with a pre-shared key shows no certificate and isn't judged by these.
+  std::vector<access_rule> allow{};
 
   /// Longest chain of intermediate CAs between a client's certificate and the trust store.
   int verify_depth = 10;
@@ -65,8 +119,14 @@ struct ssl_configuration {
   /// socket's pre_shared_key_identity() isn't empty.
   bool pre_shared_keys = false;
 
-  /// What session tickets are encrypted with; without it, each context makes keys of its own.
+  /// What session tickets are encrypted with. Without it a server (or a group) makes keys of its own, once: sessions
+  /// that were begun before set_configuration() can be resumed after it.
   std::optional<ticket_keys> tickets{};
+
+  /// How long after a full handshake it may be resumed, however often it is in between; 0: never, and no tickets are
+  /// sent. A client's certificate and what vouches for it must still be valid then. At most 7 days (RFC 8446 section
+  /// 4.6.1).
+  std::chrono::seconds resumption_lifetime = std::chrono::hours(24);
 
   /// TLS 1.2: what tells a client which of its identities is wanted; at most 128 bytes, without NUL.
   std::string pre_shared_key_identity_hint{};

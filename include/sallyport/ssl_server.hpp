@@ -9,6 +9,7 @@
 #include <sallyport/signal.hpp>
 #include <sallyport/ssl_configuration.hpp>
 #include <sallyport/ssl_socket.hpp>
+#include <sallyport/worker_threads.hpp>
 
 #include <boost/asio/any_completion_handler.hpp>
 #include <boost/asio/any_io_executor.hpp>
@@ -94,6 +95,16 @@ class ssl_server {
   /// expense of the open connections' latency.
   void set_handshake_budget(std::size_t steps);
   std::size_t handshake_budget() const noexcept;
+
+  /// With workers the loop doesn't wait while the private key is used, once in each full handshake: these threads do
+  /// it, and open connections, resumed sessions and everybody else are served meanwhile. For keys that take long to
+  /// sign: in an HSM, on a network, RSA of 4096 bits. For fast ones it only costs two changes of thread. Slots and
+  /// handlers are called where they always are.
+  ///
+  /// A handshake that waits for a thread keeps its place and its deadline; accepting pauses when 16 of them wait. If it
+  /// is ended meanwhile it gives up its turn, though a signature that has begun goes on. None by default; for the
+  /// connections accepted from now on.
+  void set_handshake_workers(std::optional<worker_threads> workers);
 
   /// Complete connections that nobody has taken; default 128, at least 1. At this number accepting pauses, and the
   /// kernel's backlog is the queue. (Handshakes in progress still complete and are queued.)
@@ -203,6 +214,9 @@ class ssl_server {
   /// In TLS 1.3 a client may name several: each is asked for until a slot knows one. Whoever isn't let in, for whatever
   /// reason, fails as with a wrong key, so that strangers can't find out which identities exist.
   signal<void(ssl_socket&, ssl_pre_shared_key_authenticator&)>& pre_shared_key_authentication_required;
+  /// The client asks (SNI) for a name that no identity has (ssl_configuration::ask_about_unknown_names): the slot may
+  /// bring one, with use_identity() or later by defer_identity(). Otherwise ssl_configuration::unknown_names decides.
+  signal<void(ssl_socket&, std::string_view name)>& unknown_server_name;
   /// The handshake has failed (category "sallyport.handshake"). The last signal about this connection; the slot may
   /// still ask the socket for its report(), and for everything that is in it.
   signal<void(ssl_socket&, error_code)>& error_occurred;

@@ -111,6 +111,9 @@ class ssl_socket {
   tls_version session_protocol() const noexcept;
   /// The cipher suite's IANA name.
   std::string_view session_cipher() const noexcept;
+  /// The key exchange's group, by its IANA name ("x25519", "X25519MLKEM768"); "" where none was used (a resumed session
+  /// in TLS 1.2).
+  std::string key_exchange_group() const;
   /// ALPN's result; "" if none was negotiated.
   std::string_view next_negotiated_protocol() const noexcept;
   /// The name the client asked for (SNI); "" if none.
@@ -129,6 +132,9 @@ class ssl_socket {
   /// claims to be.
   const std::string& pre_shared_key_identity() const noexcept;
 
+  /// The text of the rule (ssl_configuration::allow) that lets this client in; "" if there are none.
+  const std::string& matched_rule() const noexcept;
+
   /// Everything that was found wrong with the client's certificate, also where it was ignored.
   std::span<const ssl_error> ssl_handshake_errors() const noexcept;
 
@@ -146,6 +152,11 @@ class ssl_socket {
   interrupted_handshake defer_interrupted_handshake();
   /// Inside a slot of pre_shared_key_authentication_required: bring the key later. Otherwise without effect.
   deferred_pre_shared_key defer_pre_shared_key();
+
+  /// Inside a slot of unknown_server_name: shows this identity to this client. Otherwise without effect.
+  void use_identity(const identity& shown);
+  /// In the same slot: bring it later. Otherwise without effect.
+  deferred_identity defer_identity();
 
   /// Everything about a handshake that has failed; for slots of ssl_server::error_occurred.
   handshake_report report() const;

@@ -78,6 +78,7 @@ connection::connection(std::shared_ptr<server_state> server, int descriptor,
       accepted_at_(deadline::clock::now()),
       session_(*server_->configuration) {
   server_->loop().watch(*this, descriptor);
+  if (server_->handshake_workers) session_.stop_before_private_key();
 }
 
 connection::~connection() {
@@ -252,6 +253,7 @@ void connection::close_descriptor() {
   if (state_ == state::closed) return;
   const auto self = std::exchange(self_, nullptr);  // may be the last to keep this alive
   stop_waiting_for_decision();
+  end_loan();
   state_ = state::closed;
   take_back();
   server_->loop().uncork(*this);
@@ -369,7 +371,8 @@ connection::outcome connection::read_step(asio::mutable_buffer buffer, bool from
       return {};  // after_flush() goes on
     case progress::peer_closed:
       return {read_end_ = asio::error::eof};
-    case progress::want_answer:  // only a handshake asks
+    case progress::want_answer:  // only a handshake does
+    case progress::want_worker:
     case progress::failed:
       break;
   }

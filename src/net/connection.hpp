@@ -6,6 +6,7 @@
 
 #include "deadlines.hpp"
 #include "deferred_decision.hpp"
+#include "loan.hpp"
 #include "pending_io.hpp"
 #include "pending_operation.hpp"
 #include "places.hpp"
@@ -75,15 +76,21 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// The decision that was deferred. Called by `from`, on the executor.
   void take_decision(const deferred_decision& from, decision made);
 
+  /// The session that was lent for a step of the handshake. Called by `from`, on the executor.
+  void take_back_session(const handshake_work& from, returned_session returned);
+
   /// What ssl_socket does, which see.
   void ignore_ssl_errors() { session_.ignore_ssl_errors(); }
   void ignore_ssl_errors(std::span<const ssl_error> expected) { session_.ignore_ssl_errors(expected); }
   void continue_interrupted_handshake();
   interrupted_handshake defer_interrupted_handshake();
   deferred_pre_shared_key defer_pre_shared_key();
+  void use_identity(const identity& shown);
+  deferred_identity defer_identity();
   /// What a socket without a connection has to defer.
   static interrupted_handshake nothing_interrupted() { return {nullptr, 0, {}}; }
   static deferred_pre_shared_key nothing_deferred() { return {nullptr, 0, {}}; }
+  static deferred_identity no_identity_deferred() { return {nullptr, 0, {}}; }
   handshake_report report() const;
   void start_read(boost::asio::mutable_buffer buffer, io_handler handler);
   void start_write(const gathered_buffers& buffers, io_handler handler);
@@ -155,10 +162,15 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void emit_events();
   bool sent_an_alert() const noexcept;
   bool may_wait_to_send(const step& result) const noexcept;
+  step handshake_step(io_window& window);
+  void after_handshake_step(step made);
+  void lend_session();
+  void end_loan();
   void ask();
   void ask_about_interruption();
   void ask_about_errors();
   void ask_for_key();
+  void ask_for_identity();
   std::shared_ptr<deferred_decision> defer();
   void stop_waiting_for_decision() noexcept;
   bool refuse_and_tell();
@@ -226,6 +238,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   handshake_question asked_ = handshake_question::none;  // what a slot is just being asked
   bool continues_ = false;                               // and has answered
   std::shared_ptr<deferred_decision> deferred_;          // set while the handshake waits for it
+  std::unique_ptr<loan> loan_;                           // likewise, for a worker thread that has the session
   std::optional<handshake_report::alert_on_the_wire> last_alert_;
 
   error_code read_end_;  // why nothing more can be read; every later read completes with it

@@ -10,6 +10,7 @@
 #include <boost/asio/error.hpp>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace sallyport::detail {
@@ -36,7 +37,7 @@ detected_by who_detects(handshake_error reason) noexcept {
 void connection::handshake_turn() {
   in_turn_queue_ = false;
   server_->wait_for_clients();  // one handshake less is waiting for its turn
-  if (state_ != state::handshaking || deferred_) return;
+  if (state_ != state::handshaking || deferred_ || loan_) return;
 
   io_window window = open_window();
   // After a question the session goes on with what it has: the client's end may lie behind it.
@@ -47,22 +48,29 @@ void connection::handshake_turn() {
       return fail_handshake(handshake_error::closed_by_client, "the client closed the connection during the handshake");
     return fail_handshake(handshake_error::reset_by_client, received.message());
   }
-  step result = session_.handshake(window);
-  close_window(window, may_wait_to_send(result));
-  while (result.what == progress::want_answer) {
+  after_handshake_step(handshake_step(window));
+}
+
+step connection::handshake_step(io_window& window) {
+  const step made = session_.handshake(window);
+  close_window(window, may_wait_to_send(made));
+  return made;
+}
+
+void connection::after_handshake_step(step made) {
+  while (made.what == progress::want_answer) {
     emit_events();
     if (state_ == state::handshaking) ask();
     if (state_ != state::handshaking || deferred_) return;
-    window = open_window();
-    result = session_.handshake(window);
-    close_window(window, may_wait_to_send(result));
+    io_window window = open_window();
+    made = handshake_step(window);
   }
 
   const bool alert_is_out = sent_an_alert();
   emit_events();
   if (state_ != state::handshaking) return;  // a slot has ended it
 
-  switch (result.what) {
+  switch (made.what) {
     case progress::done:
       return finish_handshake();
     case progress::failed:
@@ -71,6 +79,8 @@ void connection::handshake_turn() {
       // Goes on in after_flush(). With nothing unsent the window was full for once: there is room now.
       if (all_is_sent()) go_on();
       return;
+    case progress::want_worker:
+      return lend_session();
     case progress::want_input:
     case progress::want_answer:
     case progress::peer_closed:
@@ -130,6 +140,8 @@ void connection::ask() {
       return ask_about_errors();
     case handshake_question::pre_shared_key:
       return ask_for_key();
+    case handshake_question::unknown_server_name:
+      return ask_for_identity();
     case handshake_question::none:
       return;
   }
@@ -160,6 +172,14 @@ void connection::ask_for_key() {
   if (!deferred_) session_.set_pre_shared_key(authenticator.take_pre_shared_key());
 }
 
+void connection::ask_for_identity() {
+  server_->emit(*this, server_->unknown_server_name, std::string_view(session_.server_name()));
+}
+
+void connection::use_identity(const identity& shown) {
+  if (asked_ == handshake_question::unknown_server_name && !deferred_) session_.use_identity(shown);
+}
+
 void connection::continue_interrupted_handshake() {
   if (asked_ == handshake_question::interrupted_on_error) continues_ = true;
 }
@@ -181,12 +201,19 @@ deferred_pre_shared_key connection::defer_pre_shared_key() {
   return {defer(), id_, session_.pre_shared_key_identity()};
 }
 
+deferred_identity connection::defer_identity() {
+  if (asked_ != handshake_question::unknown_server_name) return {nullptr, id_, {}};
+  return {defer(), id_, session_.server_name()};
+}
+
 void connection::take_decision(const deferred_decision& from, decision made) {
   if (deferred_.get() != &from) return;
   stop_waiting_for_decision();
-  const bool is_about_key = session_.question() == handshake_question::pre_shared_key;
-  if (is_about_key) {
+  const handshake_question question = session_.question();
+  if (question == handshake_question::pre_shared_key) {
     session_.set_pre_shared_key(std::move(made.key));
+  } else if (question == handshake_question::unknown_server_name) {
+    made.shown ? session_.use_identity(*made.shown) : session_.refuse();
   } else if (made.goes_on) {
     session_.continue_interrupted_handshake();
   } else if (made.alert) {
@@ -211,6 +238,43 @@ bool connection::refuse_and_tell() {
   return alert_is_out;
 }
 
+// --- the private key ---
+// Where it is slow a worker thread has the session for the step that uses it. Meanwhile nothing is read from the
+// client, and the connection has a session that knows the client but makes no step.
+
+void connection::lend_session() {
+  if (!server_->handshake_workers) {  // any more
+    io_window window = open_window();
+    return after_handshake_step(handshake_step(window));
+  }
+  try {
+    loan_ = std::make_unique<loan>(*server_->handshake_workers, session_.lend(), weak_from_this(), executor());
+  } catch (const std::bad_alloc&) {
+    return fail_handshake(handshake_error::internal, "out of memory for a worker thread's work");
+  }
+  server_->note_loan();
+}
+
+void connection::end_loan() {
+  if (!std::exchange(loan_, nullptr)) return;
+  server_->note_end_of_loan();
+}
+
+void connection::take_back_session(const handshake_work& from, returned_session returned) {
+  if (!loan_ || !loan_->is_of(from)) return;
+  end_loan();
+  if (!returned.made) return fail_handshake(handshake_error::internal, "a worker thread has failed");
+  session_ = std::move(returned.tls);
+  if (!returned.output.empty()) send_or_keep(returned.output);
+  // It was given none of the client's bytes.
+  const bool has_input = returned.made->what == progress::want_input && !unread_.empty();
+  if (!has_input) return after_handshake_step(*returned.made);
+  emit_events();
+  if (state_ != state::handshaking) return;  // a slot has ended it
+  io_window window = open_window();
+  after_handshake_step(handshake_step(window));
+}
+
 void connection::finish_handshake() {
   handshake_ended_at_ = deadline::clock::now();
   take_back();
@@ -224,6 +288,7 @@ void connection::fail_handshake(error_code code, std::string sentence, bool aler
   if (state_ != state::handshaking) return;
   const auto self = shared_from_this();
   stop_waiting_for_decision();
+  end_loan();
   handshake_ended_at_ = deadline::clock::now();
   take_back();
   server_->places().give_back(handshake_place);

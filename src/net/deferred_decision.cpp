@@ -31,64 +31,47 @@ void deferred_decision::close() noexcept {
   executor_ = {};
 }
 
+right_to_decide::right_to_decide(std::shared_ptr<deferred_decision> about) noexcept : about_(std::move(about)) {}
+
+right_to_decide::right_to_decide(right_to_decide&&) noexcept = default;
+
+right_to_decide& right_to_decide::operator=(right_to_decide&& other) noexcept {
+  if (this == &other) return *this;
+  use({});
+  about_ = std::move(other.about_);
+  return *this;
+}
+
+right_to_decide::~right_to_decide() { use({}); }
+
+void right_to_decide::use(decision&& made) noexcept {
+  if (const auto taken = std::exchange(about_, nullptr)) taken->decide(std::move(made));
+}
+
 }  // namespace sallyport::detail
 
 namespace sallyport {
-
-using detail::decision;
 
 interrupted_handshake::interrupted_handshake(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
                                              ssl_error error) noexcept
     : decision_(std::move(decision)), id_(id), error_(std::move(error)) {}
 
-interrupted_handshake::interrupted_handshake(interrupted_handshake&&) noexcept = default;
-
-interrupted_handshake& interrupted_handshake::operator=(interrupted_handshake&& other) noexcept {
-  if (this == &other) return *this;
-  abort();
-  decision_ = std::move(other.decision_);
-  id_ = other.id_;
-  error_ = std::move(other.error_);
-  return *this;
-}
-
-interrupted_handshake::~interrupted_handshake() { abort(); }
-
-void interrupted_handshake::resume() {
-  if (const auto taken = std::exchange(decision_, nullptr)) taken->decide({.goes_on = true});
-}
-
-void interrupted_handshake::abort() {
-  if (const auto taken = std::exchange(decision_, nullptr)) taken->decide({});
-}
-
-void interrupted_handshake::abort(certificate_alert alert) {
-  if (const auto taken = std::exchange(decision_, nullptr)) taken->decide({.alert = alert});
-}
+void interrupted_handshake::resume() { decision_.use({.goes_on = true}); }
+void interrupted_handshake::abort() { decision_.use({}); }
+void interrupted_handshake::abort(certificate_alert alert) { decision_.use({.alert = alert}); }
 
 deferred_pre_shared_key::deferred_pre_shared_key(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
                                                  std::string identity) noexcept
     : decision_(std::move(decision)), id_(id), identity_(std::move(identity)) {}
 
-deferred_pre_shared_key::deferred_pre_shared_key(deferred_pre_shared_key&&) noexcept = default;
+void deferred_pre_shared_key::answer(pre_shared_key key) { decision_.use({.goes_on = true, .key = std::move(key)}); }
+void deferred_pre_shared_key::refuse() { decision_.use({}); }
 
-deferred_pre_shared_key& deferred_pre_shared_key::operator=(deferred_pre_shared_key&& other) noexcept {
-  if (this == &other) return *this;
-  refuse();
-  decision_ = std::move(other.decision_);
-  id_ = other.id_;
-  identity_ = std::move(other.identity_);
-  return *this;
-}
+deferred_identity::deferred_identity(std::shared_ptr<detail::deferred_decision> decision, std::uint64_t id,
+                                     std::string server_name) noexcept
+    : decision_(std::move(decision)), id_(id), server_name_(std::move(server_name)) {}
 
-deferred_pre_shared_key::~deferred_pre_shared_key() { refuse(); }
-
-void deferred_pre_shared_key::answer(pre_shared_key key) {
-  if (const auto taken = std::exchange(decision_, nullptr)) taken->decide({.goes_on = true, .key = std::move(key)});
-}
-
-void deferred_pre_shared_key::refuse() {
-  if (const auto taken = std::exchange(decision_, nullptr)) taken->decide({});
-}
+void deferred_identity::answer(identity shown) { decision_.use({.goes_on = true, .shown = std::move(shown)}); }
+void deferred_identity::refuse() { decision_.use({}); }
 
 }  // namespace sallyport

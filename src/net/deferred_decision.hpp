@@ -19,6 +19,7 @@ struct decision {
   bool goes_on = false;
   std::optional<certificate_alert> alert{};
   pre_shared_key key{};
+  std::optional<identity> shown{};
 };
 
 /// Shared by a connection and by whoever decides about it. The connection closes it when it no longer waits, which it

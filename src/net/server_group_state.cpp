@@ -49,11 +49,7 @@ error_code listen_beside(ssl_server& server, int descriptor) {
 /// What each shard is to use from now on. They wait with it until all have it in their queues: from there on nothing
 /// can fail any more.
 struct configuration_change {
-  struct share {
-    context made;
-    ssl_configuration of;
-  };
-  std::vector<share> shares;
+  std::vector<context> made;
   std::mutex mutex;
   bool is_certain = false;
 };
@@ -107,18 +103,21 @@ result<void> server_group_state::set_configuration(const ssl_configuration& conf
   refuse_own_threads("set_configuration");
   ssl_configuration shared = configuration;
   if (!shared.tickets) {
-    auto keys = ticket_keys::random();
-    if (!keys) return keys.error();
-    shared.tickets = *std::move(keys);
+    if (!own_tickets_) {
+      auto keys = ticket_keys::random();
+      if (!keys) return keys.error();
+      own_tickets_ = *std::move(keys);
+    }
+    shared.tickets = own_tickets_;
   }
   const auto change = std::make_shared<configuration_change>();
   if (is_stopped_) return error{asio::error::operation_aborted, "the group was stopped"};
   for (std::size_t number = 0; number < size(); ++number) {
     auto made = context::make(shared);
     if (!made) return made.error();
-    change->shares.push_back({*std::move(made), shared});
+    change->made.push_back(*std::move(made));
   }
-  const auto warnings = change->shares.front().made.warnings();
+  const auto warnings = change->made.front().warnings();
   std::vector<std::string> copied(warnings.begin(), warnings.end());
 
   std::vector<std::future<void>> done;
@@ -128,8 +127,7 @@ result<void> server_group_state::set_configuration(const ssl_configuration& conf
     done.push_back(each->call([change, at = each.get()] {
       const std::lock_guard wait(change->mutex);
       if (!change->is_certain) return;
-      auto& share = change->shares[at->number()];
-      at->state().use(std::move(share.made), std::move(share.of));
+      at->state().use(std::move(change->made[at->number()]));
     }));
   }
   change->is_certain = true;

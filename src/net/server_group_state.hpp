@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,7 +54,8 @@ class server_group_state {
   const server_group::exception_handler on_exception_;
   shard_balance balance_;
   std::vector<std::unique_ptr<shard>> shards_;
-  std::vector<std::string> warnings_;  // of the configuration in use
+  std::optional<ticket_keys> own_tickets_;  // for configurations without keys, once there was one
+  std::vector<std::string> warnings_;       // of the configuration in use
 
   std::mutex drain_mutex_;  // async_drain() may be called on any thread
   std::shared_ptr<group_drain> drain_;

@@ -107,6 +107,18 @@ server_state::~server_state() {
   if (!context_is_gone_) server_registry::of(executor_).remove(*this);
 }
 
+result<context> server_state::make_context(ssl_configuration from) {
+  if (!from.tickets) {
+    if (!own_tickets) {
+      auto made = ticket_keys::random();
+      if (!made) return made.error();
+      own_tickets = *std::move(made);
+    }
+    from.tickets = own_tickets;
+  }
+  return context::make(from);
+}
+
 // --- accepting ---
 
 error_code server_state::listen(const listener::endpoint& endpoint, const listen_options& options) {
@@ -177,7 +189,13 @@ void server_state::resume_accepting() {
 
 bool server_state::may_accept() const noexcept {
   return listener_.is_open() && !paused_ && !backs_off_ && queue_.size() < max_pending_connections &&
-         loop_->waiting_handshakes() < max_waiting_handshakes;
+         !has_enough_handshakes();
+}
+
+/// Those that wait for a worker thread are like those that wait for their turn.
+bool server_state::has_enough_handshakes() const noexcept {
+  const std::size_t workers = handshake_workers ? handshake_workers->size() : 0;
+  return loop_->waiting_handshakes() + loans_ >= max_waiting_handshakes + workers;
 }
 
 void server_state::wait_for_clients() {
@@ -314,6 +332,11 @@ void server_state::remove(connection& closed) {
   if (!connections_.empty()) return;
   if (!listener_.is_open()) loop_->deadlines().rest_if_empty();
   if (drain_) end_drain({});
+}
+
+void server_state::note_end_of_loan() {
+  --loans_;
+  if (!context_is_gone_) wait_for_clients();
 }
 
 void server_state::note_lingering(connection& lingering) {

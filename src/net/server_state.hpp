@@ -36,10 +36,11 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
 
   // --- settings, as ssl_server has them ---
   std::optional<context> configuration;
-  ssl_configuration configured;  // what `configuration` was made of
+  std::optional<ticket_keys> own_tickets;  // once they were needed
   std::chrono::milliseconds handshake_timeout{5000};
   std::chrono::milliseconds shutdown_timeout{5000};
   std::size_t max_pending_connections = 128;
+  std::optional<worker_threads> handshake_workers;
   detail::neighbours* neighbours = nullptr;  // in a server_group
 
   // --- signals ---
@@ -51,6 +52,7 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
   signal<void(ssl_socket&, std::span<const ssl_error>)> ssl_errors;
   signal<void(ssl_socket&, const ssl_error&)> handshake_interrupted_on_error;
   signal<void(ssl_socket&, ssl_pre_shared_key_authenticator&)> pre_shared_key_authentication_required;
+  signal<void(ssl_socket&, std::string_view)> unknown_server_name;
   signal<void(ssl_socket&, error_code)> error_occurred;
   signal<void(error_code)> accept_error;
 
@@ -76,11 +78,11 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
   const std::string& error_string() const noexcept { return error_string_; }
   sallyport::detail::places& places() noexcept { return places_; }
 
+  /// Without keys of its own a configuration gets the server's, so that sessions of the former one can be resumed.
+  result<context> make_context(ssl_configuration from);
+
   // --- for server_group ---
-  void use(context made, ssl_configuration of) noexcept {
-    configuration = std::move(made);
-    configured = std::move(of);
-  }
+  void use(context made) noexcept { configuration = std::move(made); }
   /// Admits what a neighbour has accepted, or closes it if this server isn't listening.
   void take_over(const accepted_descriptor& accepted);
   /// As close(), but whoever waits for connections goes on waiting.
@@ -91,6 +93,9 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
   void add(connection& opened) noexcept;
   void remove(connection& closed);
   void note_lingering(connection& lingering);
+  /// A session is lent to a worker thread, and no longer.
+  void note_loan() noexcept { ++loans_; }
+  void note_end_of_loan();
   /// The handshake is complete: into the queue, or to whoever waits.
   void enqueue(std::shared_ptr<connection> complete);
   /// Calls the slots; if one throws, the connection is aborted and the exception goes on.
@@ -121,6 +126,7 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
   void on_readable(bool) override { on_clients(); }
   void on_writable() override {}
   bool may_accept() const noexcept;
+  bool has_enough_handshakes() const noexcept;
   void on_clients();
   void admit(int descriptor, const listener::endpoint& peer, const std::optional<listener::endpoint>& local,
              std::span<const std::byte> already_read = {});
@@ -156,6 +162,7 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
   error_code server_error_;  // the last one, with its sentence
   std::string error_string_;
   std::uint64_t stops_ = 0;  // how often listening was ended
+  std::size_t loans_ = 0;
 
   sallyport::detail::places places_;
   list_of<&connection::among_connections> connections_;

@@ -30,6 +30,7 @@ ssl_server::ssl_server(boost::asio::any_io_executor executor)
       ssl_errors(state_->ssl_errors),
       handshake_interrupted_on_error(state_->handshake_interrupted_on_error),
       pre_shared_key_authentication_required(state_->pre_shared_key_authentication_required),
+      unknown_server_name(state_->unknown_server_name),
       error_occurred(state_->error_occurred),
       accept_error(state_->accept_error) {}
 
@@ -38,15 +39,16 @@ ssl_server::~ssl_server() { state_->destroy(); }
 ssl_server::executor_type ssl_server::get_executor() const noexcept { return state_->loop().executor(); }
 
 result<void> ssl_server::set_configuration(const ssl_configuration& configuration) {
-  auto made = context::make(configuration);
+  auto made = state_->make_context(configuration);
   if (!made) return made.error();
-  ssl_configuration copy = configuration;  // all that can throw comes before anything changes
   state_->configuration = *std::move(made);
-  state_->configured = std::move(copy);
   return {};
 }
 
-const ssl_configuration& ssl_server::configuration() const noexcept { return state_->configured; }
+const ssl_configuration& ssl_server::configuration() const noexcept {
+  static const ssl_configuration none;
+  return state_->configuration ? state_->configuration->configuration() : none;
+}
 
 std::span<const std::string> ssl_server::configuration_warnings() const noexcept {
   if (!state_->configuration) return {};
@@ -71,6 +73,10 @@ std::size_t ssl_server::max_handshakes_per_address() const noexcept { return sta
 
 void ssl_server::set_handshake_budget(std::size_t steps) { state_->loop().set_handshake_budget(steps); }
 std::size_t ssl_server::handshake_budget() const noexcept { return state_->loop().handshake_budget(); }
+
+void ssl_server::set_handshake_workers(std::optional<worker_threads> workers) {
+  state_->handshake_workers = std::move(workers);
+}
 
 void ssl_server::set_max_pending_connections(std::size_t count) {
   state_->max_pending_connections = std::max<std::size_t>(count, 1);

@@ -76,6 +76,9 @@ tls_version ssl_socket::session_protocol() const noexcept {
   return connection_ ? connection_->tls().version() : tls_version::unknown;
 }
 std::string_view ssl_socket::session_cipher() const noexcept { return connection_ ? connection_->tls().cipher() : ""; }
+std::string ssl_socket::key_exchange_group() const {
+  return connection_ ? connection_->tls().key_exchange_group() : std::string();
+}
 std::string_view ssl_socket::next_negotiated_protocol() const noexcept {
   return connection_ ? connection_->tls().application_protocol() : "";
 }
@@ -98,6 +101,9 @@ std::optional<certificate> ssl_socket::local_certificate() const {
 const std::string& ssl_socket::pre_shared_key_identity() const noexcept {
   return connection_ ? connection_->tls().pre_shared_key_identity() : no_text;
 }
+const std::string& ssl_socket::matched_rule() const noexcept {
+  return connection_ ? connection_->tls().matched_rule() : no_text;
+}
 std::span<const ssl_error> ssl_socket::ssl_handshake_errors() const noexcept {
   return connection_ ? connection_->tls().ssl_handshake_errors() : std::span<const ssl_error>();
 }
@@ -118,6 +124,13 @@ interrupted_handshake ssl_socket::defer_interrupted_handshake() {
 deferred_pre_shared_key ssl_socket::defer_pre_shared_key() {
   if (!connection_) return detail::connection::nothing_deferred();
   return connection_->defer_pre_shared_key();
+}
+void ssl_socket::use_identity(const identity& shown) {
+  if (connection_) connection_->use_identity(shown);
+}
+deferred_identity ssl_socket::defer_identity() {
+  if (!connection_) return detail::connection::no_identity_deferred();
+  return connection_->defer_identity();
 }
 handshake_report ssl_socket::report() const { return connection_ ? connection_->report() : handshake_report(); }
 

@@ -9,6 +9,8 @@
 
 #include <openssl/asn1.h>
 #include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 
@@ -204,6 +206,22 @@ std::vector<std::string> certificate::ip_addresses() const { return alternative_
 std::vector<std::string> certificate::uris() const { return alternative_names(*data_, GEN_URI); }
 
 std::vector<std::string> certificate::email_addresses() const { return alternative_names(*data_, GEN_EMAIL); }
+
+std::string certificate::key_type() const {
+  const queue_mark untouched;
+  EVP_PKEY* key = X509_get0_pubkey(data_->certificate.get());
+  const char* name = key == nullptr ? nullptr : EVP_PKEY_get0_type_name(key);
+  if (name == nullptr) return {};
+  const std::string type = name;
+  if (EVP_PKEY_get_base_id(key) == EVP_PKEY_EC) {
+    std::array<char, 64> group{};
+    if (EVP_PKEY_get_group_name(key, group.data(), group.size(), nullptr) != 1) return type;
+    const char* nist = EC_curve_nid2nist(OBJ_txt2nid(group.data()));
+    return type + " " + (nist != nullptr ? nist : group.data());
+  }
+  if (type.starts_with("RSA")) return type + " " + std::to_string(EVP_PKEY_get_bits(key));
+  return type;
+}
 
 std::string certificate::sha256_fingerprint() const {
   const queue_mark mark;

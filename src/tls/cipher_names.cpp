@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <new>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,10 @@ namespace {
 constexpr std::array<std::string_view, 18> extinct{"3DES",  "DES",  "EXP",    "EXPORT", "EXPORT40", "EXPORT56",
                                                    "IDEA",  "LOW",  "MEDIUM", "RC2",    "RC4",      "SEED",
                                                    "SSLv2", "kDHd", "kDHr",   "kECDH",  "aECDH",    "aDH"};
+
+// Those that come with OpenSSL 3.5 (draft-ietf-tls-ecdhe-mlkem, draft-ietf-tls-mlkem).
+constexpr std::array<std::string_view, 6> post_quantum_groups{
+    "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "MLKEM512", "MLKEM768", "MLKEM1024"};
 
 std::vector<std::string> split(const std::string& list, const char* separators) {
   std::vector<std::string> names;
@@ -106,12 +111,26 @@ std::string find_problem_of_ciphersuites(const std::string& list) {
   return {};
 }
 
+bool has_group(SSL_CTX* scratch, const std::string& name) {
+  return !name.empty() && SSL_CTX_set1_groups_list(scratch, name.c_str()) == 1;
+}
+
+// Whatever its case, as newer versions of OpenSSL take the names of groups.
+bool is_post_quantum(const std::string& name) {
+  return std::ranges::any_of(post_quantum_groups, [&](std::string_view known) {
+    return name.size() == known.size() && OPENSSL_strncasecmp(name.data(), known.data(), known.size()) == 0;
+  });
+}
+
 std::string find_problem_of_groups(const std::string& list) {
   const ssl_ctx_ptr scratch = new_scratch_context();
   if (!scratch) return "OpenSSL is out of memory";
   const std::vector<std::string> names = split(list, ":");
+  bool any = false;
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty() || SSL_CTX_set1_groups_list(scratch.get(), names[i].c_str()) != 1) {
+    const bool is_there = has_group(scratch.get(), names[i]);
+    any = any || is_there;
+    if (!is_there && !is_post_quantum(names[i])) {
       return quoted(names[i]) + " is not a key exchange group that OpenSSL knows";
     }
     if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
@@ -119,6 +138,7 @@ std::string find_problem_of_groups(const std::string& list) {
       return quoted(names[i]) + " is named twice";
     }
   }
+  if (!any) return quoted(list) + " leaves no group: this OpenSSL has none of them";
   return {};
 }
 
@@ -140,6 +160,21 @@ std::string problem_of_groups(const std::string& list) {
   std::string problem = find_problem_of_groups(list);
   ERR_clear_error();
   return problem;
+}
+
+usable_groups usable_groups_of(const std::string& list) {
+  const ssl_ctx_ptr scratch = new_scratch_context();
+  if (!scratch) throw std::bad_alloc();
+  usable_groups usable;
+  for (const std::string& name : split(list, ":")) {
+    if (!has_group(scratch.get(), name) && is_post_quantum(name)) {
+      usable.missing.push_back(name);
+    } else {
+      usable.list += (usable.list.empty() ? "" : ":") + name;
+    }
+  }
+  ERR_clear_error();
+  return usable;
 }
 
 }  // namespace sallyport::detail

@@ -8,6 +8,7 @@
 #define SALLYPORT_TLS_CIPHER_NAMES_HPP
 
 #include <string>
+#include <vector>
 
 namespace sallyport::detail {
 
@@ -16,6 +17,15 @@ namespace sallyport::detail {
 std::string problem_of_ciphers(const std::string& list, bool pre_shared_keys);
 std::string problem_of_ciphersuites(const std::string& list);
 std::string problem_of_groups(const std::string& list);
+
+/// Post-quantum groups are in every new list and in no old OpenSSL: those that are missing here are left out, and are a
+/// problem only if there is no other group.
+struct usable_groups {
+  std::string list;
+  std::vector<std::string> missing;
+};
+/// Of a list without problem, or of one that has a group which every OpenSSL knows. Throws std::bad_alloc.
+usable_groups usable_groups_of(const std::string& list);
 
 }  // namespace sallyport::detail
 

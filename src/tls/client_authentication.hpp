@@ -7,12 +7,16 @@
 
 #include "suspendable_call.hpp"
 
+#include <sallyport/access_rule.hpp>
+#include <sallyport/alert.hpp>
 #include <sallyport/certificate.hpp>
 #include <sallyport/interrupted_handshake.hpp>
 #include <sallyport/pre_shared_key.hpp>
 #include <sallyport/session.hpp>
 #include <sallyport/ssl_error.hpp>
 
+#include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -35,8 +39,18 @@ struct client_authentication {
   // --- the client's certificate ---
   std::vector<certificate> chain;
   std::vector<ssl_error> errors;
+  /// From when on it has to be verified anew, in seconds since 1970.
+  std::int64_t good_until = std::numeric_limits<std::int64_t>::max();
   /// The error for which the client was refused.
   std::optional<ssl_error> verdict;
+  /// Refused by an alert that isn't left to OpenSSL, which may complete the handshake all the same: see
+  /// chosen_alert.hpp.
+  std::optional<alert_type> chosen_alert;
+
+  // --- the rules ---
+  std::optional<access_rule> rule;    ///< the first that matches
+  std::optional<certificate> let_in;  ///< whom it lets in
+  bool denied = false;                ///< no rule does
 
   // --- its pre-shared key ---
   std::string identity;

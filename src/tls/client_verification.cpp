@@ -5,11 +5,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client_verification.hpp"
 
+#include "authorization.hpp"
 #include "certificate_data.hpp"
+#include "chosen_alert.hpp"
+#include "resumption.hpp"
+#include "revocation_check.hpp"
 #include "session_callbacks.hpp"
 
 #include <openssl/x509_vfy.h>
 
+#include <algorithm>
 #include <new>
 
 namespace sallyport::detail {
@@ -24,6 +29,7 @@ session_impl* session_of(X509_STORE_CTX* store) noexcept {
 int result_that_sends(certificate_alert alert) noexcept {
   switch (alert) {
     case certificate_alert::handshake_failure:
+    case certificate_alert::access_denied:  // has none: refuse_with_chosen_alert()
       return X509_V_ERR_APPLICATION_VERIFICATION;
     case certificate_alert::bad_certificate:
       return X509_V_ERR_CERT_REJECTED;
@@ -54,7 +60,9 @@ int result_for(const ssl_error& refused) noexcept {
     case ssl_error_code::certificate_signature_failed:
       return result_that_sends(certificate_alert::bad_certificate);
     default:
-      return refused.x509_error;
+      // OpenSSL would tell a client whose issuer's list is out of date that its certificate is.
+      return is_about_lists(refused.x509_error) ? result_that_sends(certificate_alert::certificate_unknown)
+                                                : refused.x509_error;
   }
 }
 
@@ -62,7 +70,7 @@ int result_for(const ssl_error& refused) noexcept {
 bool on_error(session_impl& session, ssl_error error) {
   client_authentication& client = *session.client;
   client.errors.push_back(std::move(error));
-  if (!session.settings.data().interrupts_on_error) return true;
+  if (!session.settings.configuration().handshake_must_interrupt_on_error) return true;
   if (client.ask(handshake_question::interrupted_on_error) && client.continue_once) return true;
   client.verdict = client.errors.back();
   return false;
@@ -72,9 +80,11 @@ bool on_error(session_impl& session, ssl_error error) {
 bool on_all_errors(session_impl& session) {
   client_authentication& client = *session.client;
   const bool answered = client.ask(handshake_question::ssl_errors);
-  const bool only_queried = session.settings.data().verify_mode == peer_verify_mode::query;
+  const bool only_queried = session.settings.configuration().verify_mode == peer_verify_mode::query;
   if (answered && (only_queried || client.ignores_errors())) return true;
-  client.verdict = client.errors.front();
+  // A list that is out of date comes before what is on it.
+  const auto revoked = std::ranges::find(client.errors, ssl_error_code::certificate_revoked, &ssl_error::code);
+  client.verdict = revoked != client.errors.end() ? *revoked : client.errors.front();
   return false;
 }
 
@@ -91,6 +101,11 @@ int on_certificate_error(int is_good, X509_STORE_CTX* store) noexcept try {
   if (is_good == 1) return 1;
   session_impl* session = session_of(store);
   if (session == nullptr || !session->client) return 0;  // an SSL that isn't a session's: OpenSSL's verdict
+  if (is_tolerated(store)) {
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    ERR_clear_error();
+    return 1;
+  }
   const int number = X509_STORE_CTX_get_error(store);
   ssl_error error{
       .code = ssl_error_code_of(number), .depth = X509_STORE_CTX_get_error_depth(store), .x509_error = number};
@@ -102,6 +117,20 @@ int on_certificate_error(int is_good, X509_STORE_CTX* store) noexcept try {
   return 0;
 }
 
+/// The client would be let in with its certificate, or (null) without any. True if OpenSSL is to accept it: the rules
+/// do, or it is told of its refusal later.
+bool follow_rules(session_impl& session, X509* leaf) noexcept {
+  if (authorize(session, leaf)) return true;
+  session.client->denied = true;
+  return refuse_with_chosen_alert(session, alert_type::access_denied);
+}
+
+int follow_rules_with_chain(session_impl& session, X509_STORE_CTX* store) noexcept {
+  const bool accepted = follow_rules(session, X509_STORE_CTX_get0_cert(store));
+  if (session.client->denied) X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+  return accepted ? 1 : 0;
+}
+
 int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
   session_impl* session = session_of(store);
   if (session == nullptr || !session->client) return X509_verify_cert(store);
@@ -111,7 +140,8 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
   const int verified = X509_verify_cert(store);
   ERR_clear_error();
   const bool is_good = verified == 1 && client.errors.empty();
-  if (is_good && !client.refused) return 1;
+  client.good_until = is_good ? end_of_validity(store, session->settings.configuration()) : 0;
+  if (is_good && !client.refused) return follow_rules_with_chain(*session, store);
 
   // Not even able to verify: out of memory. There is no error to ignore.
   const bool can_be_ignored = !client.errors.empty() && !client.verdict && verified == 1;
@@ -119,7 +149,7 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
   if (accepted) {
     // What was found, and not what was made of it.
     X509_STORE_CTX_set_error(store, client.errors.front().x509_error);
-    return 1;
+    return follow_rules_with_chain(*session, store);
   }
   if (client.alert) {
     X509_STORE_CTX_set_error(store, result_that_sends(*client.alert));
@@ -127,6 +157,9 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
     X509_STORE_CTX_set_error(store, result_for(*client.verdict));
   }
   if (X509_STORE_CTX_get_error(store) == X509_V_OK) X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
+  if (client.alert == certificate_alert::access_denied) {
+    return refuse_with_chosen_alert(*session, alert_type::access_denied) ? 1 : 0;
+  }
   return 0;
 } catch (const std::bad_alloc&) {
   X509_STORE_CTX_set_error(store, X509_V_ERR_OUT_OF_MEM);
@@ -137,12 +170,16 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
 
 bool accepts_missing_certificate(session_impl& session) noexcept try {
   const ssl_error missing{.code = ssl_error_code::no_peer_certificate};
-  if (!session.settings.data().missing_certificate_is_fatal)
+  if (!session.settings.configuration().missing_certificate_is_fatal)
     return on_error(session, missing) && on_all_errors(session);
   session.client->verdict = missing;
   return false;
 } catch (const std::bad_alloc&) {
   return false;
+}
+
+bool accepts_empty_certificate(session_impl& session) noexcept {
+  return accepts_missing_certificate(session) && follow_rules(session, nullptr);
 }
 
 void install_verification_callbacks(SSL_CTX* ssl_ctx) noexcept {

@@ -4,31 +4,46 @@
 #ifndef SALLYPORT_TLS_CONTEXT_DATA_HPP
 #define SALLYPORT_TLS_CONTEXT_DATA_HPP
 
+#include "identity_table.hpp"
 #include "openssl.hpp"
+#include "resumption_policy.hpp"
+#include "server_names.hpp"
 
-#include <sallyport/identity.hpp>
 #include <sallyport/ssl_configuration.hpp>
+#include <sallyport/ticket_keys.hpp>
 
+#include <algorithm>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace sallyport::detail {
 
 struct context_data {
+  explicit context_data(const ssl_configuration& from) : configuration(from), identities(configuration.identities) {}
+
+  ssl_configuration configuration;  ///< what it was made of
+  identity_table identities;
   ssl_ctx_ptr ssl_ctx;
-  std::vector<identity> identities;
   std::string alpn_wire;  ///< our protocols as ALPN's ProtocolNameList, without its outer length
   std::string groups;     ///< the key exchange groups, as in ssl_configuration: OpenSSL doesn't tell its own
+  std::optional<ticket_keys> tickets;  ///< the configuration's or its own; none if nothing is ever resumed
+  policy_digest policy{};              ///< what clients must meet to be resumed here
   std::vector<std::string> warnings;
 
-  // --- as in ssl_configuration ---
-  peer_verify_mode verify_mode = peer_verify_mode::none;
-  bool missing_certificate_is_fatal = false;
-  bool interrupts_on_error = false;
-  bool pre_shared_keys = false;
-  std::string pre_shared_key_identity_hint;
+  // --- what is different for some names: context_data of their own, and the names' numbers among them ---
+  std::vector<std::unique_ptr<const context_data>> of_names;
+  name_table by_name;
 
-  bool authenticates_clients() const noexcept { return verify_mode != peer_verify_mode::none || pre_shared_keys; }
+  bool authenticates_clients() const noexcept {
+    return configuration.verify_mode != peer_verify_mode::none || configuration.pre_shared_keys;
+  }
+  /// True if a handshake may have to stop and ask, whatever the client's name for us is.
+  bool may_ask() const noexcept {
+    return authenticates_clients() || configuration.ask_about_unknown_names ||
+           std::ranges::any_of(of_names, [](const auto& each) { return each->authenticates_clients(); });
+  }
 };
 
 }  // namespace sallyport::detail

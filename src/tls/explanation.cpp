@@ -260,12 +260,11 @@ constexpr std::array explanations{
         .reason = handshake_error::denied_by_policy,
         .action = "add a rule for this client, if it may get in",
         .cause =
-            "The client has proved who it is, and no rule of the application lets it in. It is neither a fault of its "
-            "certificate nor of TLS. The command has no such rules so far, and the library leaves them to the "
-            "application.",
-        .cure = "Look up who it is (`client_subject`, `psk_identity` and `peer` in the log) and what the application's "
-                "rules "
-                "say about it. Don't widen the CAs of `--client-ca` for it: that isn't what was missing.",
+            "The client has proved who it is, or was forgiven that it hasn't, and no rule (`--allow`, "
+            "`ssl_configuration::allow`) lets it in. It is neither a fault of its certificate nor of TLS. `detail` has "
+            "its subject and names.",
+        .cure = "Compare them with the rules; add one if the client may get in. Don't widen the CAs of `--client-ca` "
+                "for it: that isn't what was missing.",
         .expected = false,
     },
     explanation{

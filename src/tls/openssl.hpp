@@ -29,6 +29,7 @@ struct openssl_free {
 };
 
 using bio_ptr = std::unique_ptr<BIO, openssl_free<BIO_free>>;
+using crl_ptr = std::unique_ptr<X509_CRL, openssl_free<X509_CRL_free>>;
 using pkey_ptr = std::unique_ptr<EVP_PKEY, openssl_free<EVP_PKEY_free>>;
 using ssl_ctx_ptr = std::unique_ptr<SSL_CTX, openssl_free<SSL_CTX_free>>;
 using ssl_ptr = std::unique_ptr<SSL, openssl_free<SSL_free>>;

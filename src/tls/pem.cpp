@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pem.hpp"
 
+#include "printable.hpp"
+
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
@@ -88,9 +90,22 @@ std::string size_of(std::size_t bytes) {
 
 // ---- PEM blocks ----
 
-enum class block_kind { certificate, private_key };
+/// What is looked for in a text, and how it is refused.
+struct block_kind {
+  std::string_view label;
+  configuration_error none_at_all;  ///< the text isn't PEM
+  configuration_error only_others;  ///< none of its blocks is one
+  configuration_error damaged;
+  const char* convert_from_der;
+};
 
-std::string_view label_of(block_kind kind) { return kind == block_kind::certificate ? "CERTIFICATE" : "PRIVATE KEY"; }
+constexpr block_kind certificate_block{"CERTIFICATE", configuration_error::not_pem, configuration_error::no_certificate,
+                                       configuration_error::bad_certificate, "openssl x509 -inform der -in "};
+constexpr block_kind private_key_block{"PRIVATE KEY", configuration_error::not_pem, configuration_error::no_private_key,
+                                       configuration_error::bad_private_key, "openssl pkey -inform der -in "};
+constexpr block_kind revocation_list_block{"X509 CRL", configuration_error::bad_revocation_list,
+                                           configuration_error::bad_revocation_list,
+                                           configuration_error::bad_revocation_list, "openssl crl -inform der -in "};
 
 struct pem_block {
   std::string label;                ///< "RSA PRIVATE KEY"
@@ -102,10 +117,11 @@ struct pem_block {
   pem_block& operator=(pem_block&&) = default;
   ~pem_block() { OPENSSL_cleanse(data.data(), data.size()); }
 
-  bool is(block_kind kind) const {
-    if (kind == block_kind::certificate) return label == "CERTIFICATE" || label == "X509 CERTIFICATE";
-    return label == "PRIVATE KEY" || label == "ENCRYPTED PRIVATE KEY" || label == "RSA PRIVATE KEY" ||
-           label == "EC PRIVATE KEY";
+  bool is(const block_kind& kind) const {
+    if (label == kind.label) return true;
+    if (&kind == &certificate_block) return label == "X509 CERTIFICATE";
+    if (&kind != &private_key_block) return false;
+    return label == "ENCRYPTED PRIVATE KEY" || label == "RSA PRIVATE KEY" || label == "EC PRIVATE KEY";
   }
 };
 
@@ -187,7 +203,7 @@ bool is_pkcs12(std::string_view text) {
 }
 
 // Why a text without a single PEM block isn't what was wanted.
-std::string explain_not_pem(const named_text& source, block_kind kind) {
+std::string explain_not_pem(const named_text& source, const block_kind& kind) {
   if (source.text.find_first_not_of(" \t\r\n") == std::string_view::npos) return "is empty";
   std::string command;
   std::string format;
@@ -196,7 +212,7 @@ std::string explain_not_pem(const named_text& source, block_kind kind) {
     command = "openssl pkcs12 -in ";
   } else if (is_der(source.text)) {
     format = "DER";
-    command = kind == block_kind::certificate ? "openssl x509 -inform der -in " : "openssl pkey -inform der -in ";
+    command = kind.convert_from_der;
   } else {
     return "is not PEM: it has no -----BEGIN line";
   }
@@ -205,8 +221,7 @@ std::string explain_not_pem(const named_text& source, block_kind kind) {
 
 // The blocks of one kind, at least one. A damaged block of any kind refuses the whole text: what comes after it
 // can't be known.
-result<std::vector<pem_block>> find_blocks(const named_text& source, block_kind kind) {
-  const bool certificate = kind == block_kind::certificate;
+result<std::vector<pem_block>> find_blocks(const named_text& source, const block_kind& kind) {
   const auto refuse = [&](configuration_error why, const std::string& reason) {
     return error{why, source.name + ": " + reason};
   };
@@ -217,40 +232,22 @@ result<std::vector<pem_block>> find_blocks(const named_text& source, block_kind 
   const std::size_t start = source.text.starts_with(byte_order_mark) ? byte_order_mark.size() : 0;
   pem_blocks found = read_blocks(source.text.substr(start));
   if (!found.damage.empty()) {
-    return refuse(certificate ? configuration_error::bad_certificate : configuration_error::bad_private_key,
+    return refuse(kind.damaged,
                   "PEM block " + std::to_string(found.blocks.size() + 1) + " is damaged (" + found.damage + ")");
   }
-  if (found.blocks.empty()) return refuse(configuration_error::not_pem, explain_not_pem(source, kind));
+  if (found.blocks.empty()) return refuse(kind.none_at_all, explain_not_pem(source, kind));
 
   std::vector<pem_block> wanted;
   for (pem_block& block : found.blocks) {
     if (block.is(kind)) wanted.push_back(std::move(block));
   }
   if (wanted.empty()) {
-    return refuse(certificate ? configuration_error::no_certificate : configuration_error::no_private_key,
-                  "no " + std::string(label_of(kind)) + " block (found " + inventory(found.blocks) + ")");
+    return refuse(kind.only_others, "no " + std::string(kind.label) + " block (found " + inventory(found.blocks) + ")");
   }
   return wanted;
 }
 
 // ---- private keys ----
-
-// The queue's error about a missing algorithm ("unsupported"), for which no other passphrase can help; empty if there
-// is none. Empties the queue.
-std::string take_unsupported_error() {
-  std::string reason;
-  while (const unsigned long code = ERR_get_error()) {
-    const int why = ERR_GET_REASON(code);
-    const bool missing =
-        why == ERR_R_UNSUPPORTED || (ERR_GET_LIB(code) == ERR_LIB_EVP &&
-                                     (why == EVP_R_UNSUPPORTED_ALGORITHM || why == EVP_R_UNKNOWN_PBE_ALGORITHM ||
-                                      why == EVP_R_UNSUPPORTED_CIPHER || why == EVP_R_UNSUPPORTED_PRF));
-    if (!missing || !reason.empty()) continue;
-    const char* text = ERR_reason_error_string(code);
-    reason = text ? text : "unsupported";
-  }
-  return reason;
-}
 
 error wrong_key_passphrase(const std::string& name) {
   return {configuration_error::wrong_passphrase, name + ": wrong passphrase"};
@@ -317,7 +314,7 @@ result<pkey_ptr> decrypt_traditional(pem_block& block, const std::string& name, 
 
 }  // namespace
 
-result<file_contents> read_file(const std::filesystem::path& file, std::size_t limit) {
+result<file_contents> read_file(const std::filesystem::path& file, std::size_t limit, std::string_view what) {
   const std::string name = file.string();
   const auto refuse = [&](configuration_error why, const std::string& reason) {
     return error{why, name + ": " + reason};
@@ -336,12 +333,13 @@ result<file_contents> read_file(const std::filesystem::path& file, std::size_t l
   }
   const auto too_large = [&] {
     return refuse(configuration_error::file_too_large,
-                  "larger than " + size_of(limit) + ", which no PEM certificate is");
+                  "larger than " + size_of(limit) + ", which no " + std::string(what) + " is");
   };
   if (regular && status.st_size > 0 && static_cast<std::size_t>(status.st_size) > limit) return too_large();
 
   std::string text;
-  text.reserve(limit + 1);  // never reallocated, so that no copy of a key stays behind in the heap
+  const auto told = static_cast<std::size_t>(status.st_size);  // 0 for a pipe, and for files of the kernel's
+  text.reserve(told > 0 ? told + 1 : limit + 1);
   std::array<char, 16 * 1024> chunk;
   int failure = 0;
   while (text.size() <= limit) {
@@ -349,7 +347,15 @@ result<file_contents> read_file(const std::filesystem::path& file, std::size_t l
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) failure = errno;
     if (count <= 0) break;
-    text.append(chunk.data(), static_cast<std::size_t>(count));
+    const auto bytes = static_cast<std::size_t>(count);
+    if (text.size() + bytes > text.capacity()) {  // it grows: no copy of a key may stay behind in the heap
+      std::string larger;
+      larger.reserve(limit + 1);
+      larger.append(text);
+      text.swap(larger);
+      wipe(larger);
+    }
+    text.append(chunk.data(), bytes);
   }
   OPENSSL_cleanse(chunk.data(), chunk.size());
   file_contents contents{secret_text{std::move(text)}, regular ? status.st_mode & 07777 : 0};
@@ -359,7 +365,7 @@ result<file_contents> read_file(const std::filesystem::path& file, std::size_t l
 }
 
 result<std::vector<x509_ptr>> certificates_from_pem(const named_text& source) {
-  auto blocks = find_blocks(source, block_kind::certificate);
+  auto blocks = find_blocks(source, certificate_block);
   if (!blocks) return blocks.error();
   std::vector<x509_ptr> certificates;
   for (const pem_block& block : *blocks) {
@@ -381,9 +387,39 @@ result<std::vector<x509_ptr>> certificates_from_pem(const named_text& source) {
   return certificates;
 }
 
+result<std::vector<crl_ptr>> revocation_lists_from(const named_text& source) {
+  const auto parse = [](std::span<const unsigned char> der) {
+    ERR_clear_error();
+    const unsigned char* in = der.data();
+    crl_ptr list{d2i_X509_CRL(nullptr, &in, static_cast<long>(der.size()))};
+    if (list && in != der.data() + der.size()) list.reset();
+    return list;
+  };
+  const auto refuse = [&](std::size_t number) {
+    const std::string reason = take_openssl_error();
+    return error{configuration_error::bad_revocation_list, source.name + ": list " + std::to_string(number) +
+                                                               " doesn't parse" +
+                                                               (reason.empty() ? "" : " (" + reason + ")")};
+  };
+  std::vector<crl_ptr> lists;
+  if (is_der(source.text)) {
+    lists.push_back(parse({reinterpret_cast<const unsigned char*>(source.text.data()), source.text.size()}));
+    if (!lists.front()) return refuse(1);
+    return lists;
+  }
+  auto blocks = find_blocks(source, revocation_list_block);
+  if (!blocks) return blocks.error();
+  for (const pem_block& block : *blocks) {
+    lists.push_back(parse(block.data));
+    if (!lists.back()) return refuse(lists.size());
+  }
+  ERR_clear_error();
+  return lists;
+}
+
 result<pkey_ptr> private_key_from_pem(const named_text& source, const passphrase_source& passphrase) {
   const std::string& name = source.name;
-  auto blocks = find_blocks(source, block_kind::private_key);
+  auto blocks = find_blocks(source, private_key_block);
   if (!blocks) return blocks.error();
   pem_block& block = blocks->front();
 
@@ -408,6 +444,21 @@ result<pkey_ptr> private_key_from_pem(const named_text& source, const passphrase
   return key;
 }
 
+std::string take_unsupported_error() {
+  std::string reason;
+  while (const unsigned long code = ERR_get_error()) {
+    const int why = ERR_GET_REASON(code);
+    const bool missing =
+        why == ERR_R_UNSUPPORTED || (ERR_GET_LIB(code) == ERR_LIB_EVP &&
+                                     (why == EVP_R_UNSUPPORTED_ALGORITHM || why == EVP_R_UNKNOWN_PBE_ALGORITHM ||
+                                      why == EVP_R_UNSUPPORTED_CIPHER || why == EVP_R_UNSUPPORTED_PRF));
+    if (!missing || !reason.empty()) continue;
+    const char* text = ERR_reason_error_string(code);
+    reason = text ? text : "unsupported";
+  }
+  return reason;
+}
+
 std::string to_pem(const X509& certificate) {
   const bio_ptr bio{BIO_new(BIO_s_mem())};
   if (!bio || PEM_write_bio_X509(bio.get(), &certificate) != 1) {
@@ -428,6 +479,15 @@ std::string to_string(const ASN1_TIME* time) {
   }
   const std::size_t size = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
   return {text, size};
+}
+
+std::string to_string(const X509_NAME* name) {
+  const bio_ptr bio{BIO_new(BIO_s_mem())};
+  if (!bio) return {};
+  X509_NAME_print_ex(bio.get(), name, 0, XN_FLAG_ONELINE);
+  char* data = nullptr;
+  const long size = BIO_get_mem_data(bio.get(), &data);
+  return printable({data, static_cast<std::size_t>(size)});
 }
 
 std::string validity_problem(const X509& certificate) {

@@ -55,7 +55,8 @@ void ask_for_key(client_authentication& client, std::string_view identity) {
 
 /// True if the key can be used. Who authenticates by a key shows no certificate.
 bool may_use_key(session_impl& session) noexcept {
-  return session.settings.data().verify_mode != peer_verify_mode::verify || accepts_missing_certificate(session);
+  return session.settings.configuration().verify_mode != peer_verify_mode::verify ||
+         accepts_missing_certificate(session);
 }
 
 int digest_of(pre_shared_key_hash hash) noexcept {

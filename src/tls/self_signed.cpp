@@ -138,14 +138,15 @@ result<std::shared_ptr<identity_data>> make_self_signed(std::span<const std::str
   ERR_clear_error();
   auto data = std::make_shared<identity_data>();
   data->name = "self-signed certificate";
-  data->key.reset(EVP_EC_gen("P-256"));
-  data->certificate.reset(X509_new());
-  data->issuers.reset(sk_X509_new_null());
+  data->key = pkey_ptr(EVP_EC_gen("P-256"));
+  data->certificate = x509_ptr(X509_new());
+  data->issuers = x509_stack_ptr(sk_X509_new_null());
   if (!data->key || !data->certificate || !data->issuers ||
       !fill_and_sign(data->certificate.get(), data->key.get(), names)) {
     return error{configuration_error::internal, "self-signed certificate: " + take_openssl_error()};
   }
   X509_check_purpose(data->certificate.get(), -1, 0);  // decodes the extensions now, not when threads share it
+  data->names_digest = digest_of_names(data->certificate.get());
   ERR_clear_error();
   return data;
 }

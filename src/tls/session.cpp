@@ -3,9 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/session.hpp>
 
+#include "authorization.hpp"
+#include "chosen_alert.hpp"
 #include "client_verification.hpp"
 #include "first_record.hpp"
+#include "name_selection.hpp"
 #include "pre_shared_key_callbacks.hpp"
+#include "resumption.hpp"
 #include "server_offer.hpp"
 #include "session_callbacks.hpp"
 #include "session_impl.hpp"
@@ -44,6 +48,14 @@ std::string_view what_is_missing(const error_code& reason) noexcept {
   return "";
 }
 
+/// Why a client was refused by an alert that OpenSSL doesn't send.
+failure why_refused(const detail::session_impl& session) {
+  const detail::client_authentication& client = *session.client;
+  if (client.denied) return {handshake_error::denied_by_policy, detail::denial(session)};
+  if (client.verdict) return {detail::reason_of(*client.verdict), client.verdict->error_string()};
+  return {handshake_error::client_certificate_rejected, "the application refuses the client's certificate"};
+}
+
 /// Why the handshake failed: as the client's authentication has it, or else as OpenSSL has it.
 failure why_handshake_failed(const detail::session_impl& session) {
   failure why = detail::handshake_failure(session.ssl.get());
@@ -52,13 +64,22 @@ failure why_handshake_failed(const detail::session_impl& session) {
     why.detail = "no " + std::string(missing) + " in common: the client offers " + session.offer.describe(reason) +
                  ", this server " + detail::describe_server_offer(session.ssl.get(), session.settings.data(), reason);
   }
+  if (session.has_unknown_name) {
+    return {handshake_error::unknown_server_name,
+            "the client asks for \"" +
+                detail::shortened(detail::escaped_for_log(session.server_name), longest_identity) +
+                "\", which is in no certificate of this server"};
+  }
+  if (session.changed_server_name)
+    return {handshake_error::protocol_violation, "the second ClientHello asks for another name than the first"};
   const detail::client_authentication* client = session.client.get();
   if (client == nullptr || why.code == handshake_error::alert_from_client) return why;
   if (client->withdrew_key) {
     return {handshake_error::protocol_violation, "the second ClientHello lacks the pre-shared key of the first"};
   }
+  if (client->chosen_alert && session.bio.is_muted) return why_refused(session);
   if (client->verdict) return {detail::reason_of(*client->verdict), client->verdict->error_string()};
-  if (session.settings.data().identities.empty() && client->identity.empty() &&
+  if (session.settings.configuration().identities.empty() && client->identity.empty() &&
       (why.code == handshake_error::no_common_cipher || why.code == handshake_error::no_common_signature_algorithm)) {
     return {handshake_error::bad_pre_shared_key,
             "the client offers no pre-shared key, and this server has no certificate"};
@@ -125,7 +146,7 @@ bool is_empty_certificate(int version, std::span<const unsigned char> message) n
 }  // namespace
 
 detail::session_impl::session_impl(const context& configuration) : settings(configuration) {
-  if (settings.data().authenticates_clients()) client = std::make_unique<client_authentication>();
+  if (settings.data().may_ask()) client = std::make_unique<client_authentication>();
 }
 
 detail::session_impl::~session_impl() {
@@ -172,6 +193,8 @@ step detail::session_impl::handshake_result(int openssl_result) {
       return {progress::want_input};
     case SSL_ERROR_WANT_WRITE:
       return {progress::want_output};
+    case SSL_ERROR_WANT_X509_LOOKUP:  // on_certificate_needed() has stopped it
+      return {progress::want_worker};
     case SSL_ERROR_ZERO_RETURN:
       return fail({handshake_error::closed_by_client, "the client sent close_notify during the handshake"});
     default:
@@ -213,20 +236,34 @@ step detail::session_impl::do_handshake() {
     if (client->call.is_suspended()) return {progress::want_answer};
     done = client->call.value();
   }
-  if (done != 1) return handshake_result(done);
-  finish();
-  return {progress::done};
+  if (done == 1) return finish();
+  const step result = handshake_result(done);
+  if (result.what == progress::failed && bio.is_muted) send_chosen_alert(*this);
+  return result;
 }
 
-void detail::session_impl::finish() {
+/// OpenSSL has completed the handshake.
+step detail::session_impl::finish() {
+  if (client) {
+    client->key = {};
+    // A key that was offered in TLS 1.3 need not have been used.
+    const bool used =
+        client->uses_key && (SSL_version(ssl.get()) != TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 1);
+    if (!used) client->identity.clear();
+    remember_resumed_client(*this);
+    // Nobody else looks at who was refused, and by what way a client has come here.
+    if (!client->chosen_alert && !is_authorized(*this)) {
+      client->denied = true;
+      client->chosen_alert = alert_type::access_denied;
+    }
+    if (client->chosen_alert) {
+      send_chosen_alert(*this);
+      return fail(why_refused(*this));
+    }
+  }
   phase = handshake_phase::complete;
   offer.forget();
-  if (!client) return;
-  client->key = {};
-  // A key that was offered in TLS 1.3 need not have been used.
-  const bool used =
-      client->uses_key && (SSL_version(ssl.get()) != TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 1);
-  if (!used) client->identity.clear();
+  return {progress::done};
 }
 
 void detail::session_impl::remember(session_event event) noexcept {
@@ -244,6 +281,7 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
   auto& session = *static_cast<session_impl*>(self);
   const auto* bytes = static_cast<const unsigned char*>(data);
   if (content_type == SSL3_RT_ALERT && size == 2) {
+    if (sent != 0 && session.bio.is_muted) return;
     const auto type = static_cast<alert_type>(bytes[1]);
     session.remember({sent != 0 ? session_event::kind::alert_sent : session_event::kind::alert_received,
                       static_cast<alert_level>(bytes[0]), type});
@@ -257,11 +295,14 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
       session.remember({session_event::kind::client_hello});
     }
     if (bytes[0] == SSL3_MT_KEY_UPDATE) session.count_message_without_data();
+    // The last moment to tell that TLS 1.3 is to send no ticket.
+    if (bytes[0] == SSL3_MT_FINISHED && !may_be_resumed(session)) SSL_set_num_tickets(ssl, 0);
     // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now. Whoever has
     // named a pre-shared key was asked about then, and has no business to come here.
     if (bytes[0] == SSL3_MT_CERTIFICATE && session.client && !session.client->uses_key &&
         is_empty_certificate(version, {bytes, size}) &&
-        session.settings.data().verify_mode == peer_verify_mode::verify && accepts_missing_certificate(session)) {
+        session.settings.configuration().verify_mode == peer_verify_mode::verify &&
+        accepts_empty_certificate(session)) {
       SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
     }
   }
@@ -274,9 +315,14 @@ int detail::session_impl::on_client_hello(SSL* ssl, int* alert, void*) noexcept 
   *alert = SSL_AD_INTERNAL_ERROR;
   try {
     const auto extension = client_hello_extension(ssl, TLSEXT_TYPE_server_name);
-    if (!extension.empty()) self->server_name = host_name(extension);
     self->offer.remember(ssl);
-    if (self->settings.data().pre_shared_keys && !ask_for_offered_keys(*self, *alert)) return SSL_CLIENT_HELLO_ERROR;
+    if (!choose_by_name(*self, extension.empty() ? "" : host_name(extension), *alert)) return SSL_CLIENT_HELLO_ERROR;
+    *alert = SSL_AD_INTERNAL_ERROR;
+    if (!enter_policy(ssl, self->settings.data(), self->first_identity(), self->server_name)) {
+      return SSL_CLIENT_HELLO_ERROR;
+    }
+    if (self->settings.configuration().pre_shared_keys && !ask_for_offered_keys(*self, *alert))
+      return SSL_CLIENT_HELLO_ERROR;
   } catch (const std::bad_alloc&) {
     return SSL_CLIENT_HELLO_ERROR;
   }
@@ -285,6 +331,7 @@ int detail::session_impl::on_client_hello(SSL* ssl, int* alert, void*) noexcept 
 
 void detail::install_session_callbacks(SSL_CTX* ssl_ctx) noexcept {
   SSL_CTX_set_client_hello_cb(ssl_ctx, session_impl::on_client_hello, nullptr);
+  SSL_CTX_set_cert_cb(ssl_ctx, on_certificate_needed, nullptr);
 }
 
 session::session(const context& configuration) : impl_(std::make_unique<detail::session_impl>(configuration)) {}
@@ -384,6 +431,19 @@ step session::shutdown(io_window& window) {
   return {progress::done};
 }
 
+void session::stop_before_private_key() noexcept { impl_->stops_before_key = true; }
+
+session session::lend() {
+  auto stays = std::make_unique<detail::session_impl>(impl_->settings.made_from());
+  stays->phase = impl_->phase;
+  stays->server_name = impl_->server_name;
+  stays->offer = impl_->offer;
+  stays->fail({handshake_error::internal, "the session is lent to another thread"});
+  session lent(std::move(*this));
+  impl_ = std::move(stays);
+  return lent;
+}
+
 std::span<const session_event> session::events() const noexcept { return {impl_->events.data(), impl_->event_count}; }
 error_code session::error() const noexcept { return impl_->error; }
 const std::string& session::error_detail() const noexcept { return impl_->error_detail; }
@@ -401,6 +461,17 @@ tls_version session::version() const noexcept {
 std::string_view session::cipher() const noexcept {
   if (impl_->phase != handshake_phase::complete) return "";
   const char* name = SSL_CIPHER_standard_name(SSL_get_current_cipher(impl_->ssl.get()));
+  return name == nullptr ? "" : name;
+}
+
+std::string session::key_exchange_group() const {
+  if (impl_->phase != handshake_phase::complete) return {};
+  SSL* const ssl = impl_->ssl.get();
+  // OpenSSL tells the group of the handshake that is resumed, which it hasn't used again.
+  if (SSL_version(ssl) < TLS1_3_VERSION && SSL_session_reused(ssl) == 1) return {};
+  const int group = static_cast<int>(SSL_get_negotiated_group(ssl));
+  // Its own name for it is IANA's, and not the curve's (prime256v1).
+  const char* const name = group == NID_undef ? nullptr : SSL_group_to_name(ssl, group);
   return name == nullptr ? "" : name;
 }
 

@@ -37,6 +37,10 @@ void session::set_pre_shared_key(pre_shared_key key) noexcept {
   if (impl_->client) impl_->client->key = std::move(key);
 }
 
+void session::use_identity(const identity& shown) {
+  if (question() == handshake_question::unknown_server_name) impl_->answered_identity = {shown};
+}
+
 void session::refuse() noexcept {
   if (impl_->client) impl_->client->refused = true;
 }
@@ -47,9 +51,11 @@ void session::refuse(certificate_alert alert) noexcept {
   impl_->client->alert = alert;
 }
 
-bool session::interrupts_on_error() const noexcept { return impl_->settings.data().interrupts_on_error; }
+bool session::interrupts_on_error() const noexcept {
+  return impl_->settings.configuration().handshake_must_interrupt_on_error;
+}
 const std::string& session::pre_shared_key_identity_hint() const noexcept {
-  return impl_->settings.data().pre_shared_key_identity_hint;
+  return impl_->settings.configuration().pre_shared_key_identity_hint;
 }
 
 std::span<const ssl_error> session::ssl_handshake_errors() const noexcept {
@@ -65,6 +71,12 @@ const std::string& session::pre_shared_key_identity() const noexcept {
 const std::vector<certificate>& session::peer_certificate_chain() const noexcept {
   static const std::vector<certificate> none;
   return impl_->client ? impl_->client->chain : none;
+}
+
+const std::string& session::matched_rule() const noexcept {
+  static const std::string none;
+  const bool matched = impl_->phase == handshake_phase::complete && impl_->client && impl_->client->rule;
+  return matched && impl_->client->identity.empty() ? impl_->client->rule->text() : none;
 }
 
 std::optional<certificate> session::local_certificate() const {

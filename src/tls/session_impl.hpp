@@ -21,6 +21,26 @@
 
 namespace sallyport::detail {
 
+/// The settings that hold for a session: its context's, or those for the name that its client asks for.
+class settings_in_force {
+ public:
+  explicit settings_in_force(const context& made) : context_(made), data_(&context_.data()) {}
+  settings_in_force(const settings_in_force&) = delete;
+  settings_in_force& operator=(const settings_in_force&) = delete;
+
+  const context_data& data() const noexcept { return *data_; }
+  const ssl_configuration& configuration() const noexcept { return data_->configuration; }
+  const context& made_from() const noexcept { return context_; }
+  /// The context's own.
+  const context_data& of_all() const noexcept { return context_.data(); }
+  /// One of of_all().of_names.
+  void use(const context_data& of_name) noexcept { data_ = &of_name; }
+
+ private:
+  context context_;  // what the SSL's callbacks point to
+  const context_data* data_;
+};
+
 struct session_impl {
   explicit session_impl(const context& configuration);
   ~session_impl();
@@ -30,7 +50,7 @@ struct session_impl {
   step handshake_result(int openssl_result);
   step stream_result();
   step do_handshake();
-  void finish();
+  step finish();
   void remember(session_event event) noexcept;
   void count_message_without_data() noexcept;
 
@@ -43,19 +63,32 @@ struct session_impl {
                          void* self) noexcept;
   static int on_client_hello(SSL* ssl, int* alert, void*) noexcept;
 
-  context settings;  // what the SSL's callbacks point to
+  settings_in_force settings;
   window_bio bio;
   ssl_ptr ssl;                                    // made when the first bytes turn out to be TLS
-  std::unique_ptr<client_authentication> client;  // null if clients aren't authenticated
+  std::unique_ptr<client_authentication> client;  // null if there is nothing that might be asked
   handshake_phase phase = handshake_phase::before_client_hello;
   unsigned messages_without_data = 0;
   bool close_notify_sent = false;
   bool close_notify_received = false;
   bool failed = false;
+  bool stops_before_key = false;  // once
   error_code error;
   std::string error_detail;
+
+  // --- the name that the client asks for ---
   std::string server_name;
-  client_offer offer;  // forgotten when the handshake is complete
+  bool has_chosen_by_name = false;
+  bool has_unknown_name = false;                // and is refused for it
+  bool changed_server_name = false;             // in its second ClientHello
+  const identity_choice* identities = nullptr;  // null: the context's default ones
+  /// The one to name them all by; null if there are none.
+  const identity_data* first_identity() const noexcept {
+    const identity_choice& choice = identities != nullptr ? *identities : settings.of_all().identities.default_choice();
+    return choice.empty() ? nullptr : &choice.front().data();
+  }
+  identity_choice answered_identity;  // by the application, for a name that is nobody's
+  client_offer offer;                 // forgotten when the handshake is complete
 
   // A step makes a handful of events at most; what a flood of warning alerts would add beyond is dropped.
   std::array<session_event, 8> events{};

@@ -59,6 +59,23 @@ std::string reason_of(int x509_error) {
   return reason ? reason : "unknown certificate verification error";
 }
 
+// Errors that have no code of their own: most are about revocation lists.
+std::string unspecified_problem(const ssl_error& problem) {
+  const std::string subject = which(problem) + " can't be looked up: the revocation list of " + issuer_of(problem);
+  switch (problem.x509_error) {
+    case X509_V_ERR_UNABLE_TO_GET_CRL:
+      return subject + " is missing";
+    case X509_V_ERR_DIFFERENT_CRL_SCOPE:
+      return subject + " is for other certificates";
+    case X509_V_ERR_CRL_NOT_YET_VALID:
+      return subject + " is not valid yet";
+    case X509_V_ERR_CRL_HAS_EXPIRED:
+      return subject + " is out of date";
+    default:
+      return which(problem) + ": " + reason_of(problem.x509_error);
+  }
+}
+
 std::string spelled_out(ssl_error_code code) {
   std::string words{to_string(code)};
   std::ranges::replace(words, '_', ' ');
@@ -71,7 +88,7 @@ std::string ssl_error::error_string() const {
   // A switch without default, so that the compiler tells when an enumerator is missing here.
   switch (code) {
     case ssl_error_code::unspecified_error:
-      return which(*this) + ": " + reason_of(x509_error);
+      return unspecified_problem(*this);
     case ssl_error_code::no_error:
       return "nothing is wrong with " + which(*this);
     case ssl_error_code::unable_to_get_issuer_certificate:

@@ -3,15 +3,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/trust_store.hpp>
 
+#include "directory.hpp"
 #include "pem.hpp"
-#include "printable.hpp"
 #include "trust_store_data.hpp"
 
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <cstdlib>
-#include <set>
 #include <sstream>
 #include <system_error>
 #include <utility>
@@ -25,15 +24,7 @@ using detail::x509_ptr;
 
 constexpr std::size_t file_limit = std::size_t{16} << 20;
 
-// "CA Example Root" from "CN = CA Example Root": for warnings about one certificate of many.
-std::string subject_of(const X509* certificate) {
-  const detail::bio_ptr bio{BIO_new(BIO_s_mem())};
-  if (!bio) return {};
-  X509_NAME_print_ex(bio.get(), X509_get_subject_name(certificate), 0, XN_FLAG_ONELINE);
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return detail::printable({data, static_cast<std::size_t>(size)});
-}
+std::string subject_of(const X509* certificate) { return detail::to_string(X509_get_subject_name(certificate)); }
 
 // The store under construction.
 class builder {
@@ -102,63 +93,8 @@ std::string system_path(const char* variable, const char* built_in) {
   return value ? value : built_in;
 }
 
-// The names under which OpenSSL looks for a certificate in a directory: "5ed36f99.0".
-bool is_hash_name(const std::string& name) {
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  const std::string_view view = name;
-  return view.size() >= 10 && view[8] == '.' && std::ranges::all_of(view.substr(0, 8), is_hex) &&
-         std::ranges::all_of(view.substr(9), is_digit);
-}
-
 bool is_certificate_name(const std::string& name) {
-  return name.ends_with(".pem") || name.ends_with(".crt") || name.ends_with(".cer") || is_hash_name(name);
-}
-
-error unreadable_directory(const std::filesystem::path& directory, const std::error_code& why) {
-  std::string reason = "cannot be read: " + why.message();
-  if (why == std::errc::no_such_file_or_directory) reason = "no such directory";
-  if (why == std::errc::not_a_directory) reason = "is not a directory";
-  if (why == std::errc::permission_denied) reason = "permission denied";
-  return {configuration_error::unreadable_file, directory.string() + ": " + reason};
-}
-
-// Each file once: `openssl rehash` makes a link beside each, and sentences name the file rather than the link.
-std::vector<std::filesystem::path> each_once(std::vector<std::filesystem::path> files) {
-  std::ranges::sort(files, {}, [](const std::filesystem::path& file) {
-    std::error_code ignored;
-    return std::pair{std::filesystem::is_symlink(file, ignored), file};
-  });
-  std::set<std::filesystem::path> seen;
-  std::vector<std::filesystem::path> once;
-  for (std::filesystem::path& file : files) {
-    std::error_code failure;
-    const std::filesystem::path target = std::filesystem::canonical(file, failure);
-    // A link that leads nowhere is kept: reading it tells so.
-    if (failure || seen.insert(target).second) once.push_back(std::move(file));
-  }
-  std::ranges::sort(once);
-  return once;
-}
-
-// The files of one directory that are to hold certificates.
-result<std::vector<std::filesystem::path>> certificate_files(const std::filesystem::path& directory) {
-  std::vector<std::filesystem::path> files;
-  std::error_code failure;
-  for (std::filesystem::directory_iterator entry{directory, failure}, end; !failure && entry != end;
-       entry.increment(failure)) {
-    std::error_code ignored;
-    const auto type = entry->status(ignored).type();
-    if (!is_certificate_name(entry->path().filename().string())) continue;
-    if (type == std::filesystem::file_type::directory) continue;
-    // A pipe, above all, would be waited for.
-    if (type != std::filesystem::file_type::regular && type != std::filesystem::file_type::not_found) {
-      return error{configuration_error::unreadable_file, entry->path().string() + ": is not a regular file"};
-    }
-    files.push_back(entry->path());
-  }
-  if (failure) return unreadable_directory(directory, failure);
-  return each_once(std::move(files));
+  return name.ends_with(".pem") || name.ends_with(".crt") || name.ends_with(".cer") || detail::is_hash_name(name);
 }
 
 // `directories` is one or several with colons between them.
@@ -169,7 +105,7 @@ std::vector<std::filesystem::path> hashed_files(const std::string& directories) 
     std::error_code ignored;
     for (std::filesystem::directory_iterator entry{directory, ignored}, end; !ignored && entry != end;
          entry.increment(ignored)) {
-      if (is_hash_name(entry->path().filename().string())) files.push_back(entry->path());
+      if (detail::is_hash_name(entry->path().filename().string())) files.push_back(entry->path());
     }
   }
   std::ranges::sort(files);
@@ -199,7 +135,7 @@ result<trust_store> trust_store::from_pem_file(const std::filesystem::path& file
 }
 
 result<trust_store> trust_store::from_directory(const std::filesystem::path& directory) {
-  const auto files = certificate_files(directory);
+  const auto files = detail::files_of(directory, is_certificate_name);
   if (!files) return files.error();
   builder store;
   for (const std::filesystem::path& file : *files) {

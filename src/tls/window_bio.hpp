@@ -20,6 +20,9 @@ struct window_bio {
   /// Once true, OpenSSL gets no more input: the session has decided to end, and OpenSSL has no call to say so.
   bool cut_off = false;
 
+  /// What OpenSSL writes from now on is dropped: it doesn't write what it should, and has no call to be told.
+  bool is_muted = false;
+
   /// A BIO over this object, which must stay where it is as long as the BIO lives. Null if out of memory.
   bio_ptr make_bio();
 };

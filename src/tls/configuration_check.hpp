@@ -1,0 +1,20 @@
+// configuration_check: what OpenSSL doesn't check well enough itself.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_TLS_CONFIGURATION_CHECK_HPP
+#define SALLYPORT_TLS_CONFIGURATION_CHECK_HPP
+
+#include <sallyport/error.hpp>
+#include <sallyport/ssl_configuration.hpp>
+
+#include <optional>
+
+namespace sallyport::detail {
+
+/// Why a configuration can't be used; the sentence names the setting. Without `for_names`, which are checked as they
+/// are merged with it.
+std::optional<error> check(const ssl_configuration& configuration);
+
+}  // namespace sallyport::detail
+
+#endif
