@@ -64,6 +64,7 @@ void handshake_log::accepted(const ssl_socket& socket) {
                                 {"id", socket.id()},
                                 {"version", sallyport::to_string(socket.session_protocol())},
                                 {"cipher", socket.session_cipher()},
+                                {"group", socket.key_exchange_group()},
                                 {"alpn", socket.next_negotiated_protocol()},
                                 {"sni", socket.server_name()},
                                 {"resumed", socket.session_resumed()},
@@ -74,6 +75,7 @@ void handshake_log::accepted(const ssl_socket& socket) {
     fields.emplace_back("client_verified", errors.empty());
     if (!errors.empty()) fields.emplace_back("client_error", shortened(errors.front().error_string(), max_sentence));
   }
+  add_if_any(fields, "matched_rule", socket.matched_rule(), max_offer);
   log_.write(accepted_level_, "connection accepted", fields);
 }
 

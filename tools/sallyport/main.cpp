@@ -1,6 +1,7 @@
 // sallyport, the command.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "check.hpp"
 #include "echo.hpp"
 #include "explain.hpp"
 #include "failure.hpp"
@@ -35,6 +36,12 @@ exit_status run(const echo_options& options) {
 exit_status run(const forward_options& options) {
   logger log(options.service.level, options.service.format);
   return run_forward(options, log);
+}
+
+exit_status run(const check_options& options) {
+  const check_report report = check_configuration(options.service);
+  std::cerr << report.warnings << std::flush;
+  return run(information{report.text});
 }
 
 exit_status run(const explain_options& options) {

@@ -3,14 +3,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "service.hpp"
 
-#include "configuration.hpp"
 #include "duration.hpp"
 #include "endpoint.hpp"
 #include "handshake_log.hpp"
+#include "live_configuration.hpp"
 #include "psk_file.hpp"
 
 #include <sallyport/server_group.hpp>
 #include <sallyport/ssl_server.hpp>
+#include <sallyport/worker_threads.hpp>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -41,7 +42,7 @@ constexpr std::chrono::seconds accept_error_interval{1};
 
 // Who got in is what an operator wants to know where not everybody may; elsewhere it would be a line per client.
 log_level level_of_accepted(const service_options& options) {
-  const bool are_told_apart = options.client_verify != peer_verify_mode::none || options.psk_file;
+  const bool are_told_apart = options.asks_for_certificates() || options.psk_file;
   return are_told_apart ? log_level::info : log_level::debug;
 }
 
@@ -65,6 +66,7 @@ class service {
   void set_up(ssl_server& server, std::size_t number, std::size_t threads);
   void connect_slots(ssl_server& server);
 
+  void reload_on_signal();
   asio::awaitable<void> stop_on_signal();
   void stop_at_once();
   std::size_t open_connections();
@@ -90,10 +92,12 @@ class service {
   handler_maker make_handler_;
   asio::io_context context_{1};
   asio::signal_set signals_{context_};
-  std::unique_ptr<const psk_file> pre_shared_keys_{};
+  asio::signal_set hangups_{context_};
+  live_configuration configuration_{context_.get_executor(), options_, log_};
   handshake_log handshakes_{context_.get_executor(), log_, level_of_accepted(options_)};
   log_sampler accept_errors_{accept_error_interval};
   exit_status status_ = exit_ok;
+  std::optional<worker_threads> key_threads_{};
   std::optional<server_group> group_{};  // the last one: its threads use the others
 };
 
@@ -112,25 +116,12 @@ auto service::log_exception(std::string_view what) {
 }
 
 void service::configure() {
-  if (options_.psk_file) pre_shared_keys_ = std::make_unique<const psk_file>(*options_.psk_file);
-  const ssl_configuration configuration = make_configuration(options_);
+  if (options_.key_threads != 0) key_threads_.emplace(options_.key_threads);
   const std::size_t threads = options_.threads == 0 ? server_group::usable_cores() : options_.threads;
   group_.emplace(
       threads, [this, threads](ssl_server& server, std::size_t number) { set_up(server, number, threads); },
       [this](const std::exception_ptr& thrown, std::size_t) { log_unexpected("unexpected failure", thrown); });
-  const auto set = group_->set_configuration(configuration);
-  if (set.has_error()) throw startup_failure(exit_usage, set.error().detail);
-  for (const std::string& warning : group_->configuration_warnings()) {
-    log_.warning("configuration", {{"detail", warning}});
-  }
-  if (!pre_shared_keys_) return;
-  if (!pre_shared_keys_->warning().empty()) log_.warning("configuration", {{"detail", pre_shared_keys_->warning()}});
-  const bool has_certificate = options_.self_signed || !options_.certificates.empty();
-  if (has_certificate && options_.client_verify != peer_verify_mode::verify) {
-    log_.warning("configuration", {{"detail",
-                                    "--psk-file beside --cert: clients without a pre-shared key are let in "
-                                    "too (leave --cert out, or ask them for certificates by --client-ca)"}});
-  }
+  configuration_.start(*group_);
 }
 
 void service::listen() {
@@ -153,6 +144,7 @@ void service::set_up(ssl_server& server, std::size_t number, std::size_t threads
   server.set_max_handshakes(share_of(options_.max_handshakes, threads, number));
   server.set_max_handshakes_per_address(share_of(options_.max_handshakes_per_address, threads, number));
   server.set_max_pending_connections(share_of(options_.max_pending_connections, threads, number));
+  server.set_handshake_workers(key_threads_);
   connect_slots(server);
   asio::co_spawn(server.get_executor(), accept_connections(server, make_handler_(server.get_executor())),
                  log_exception("accepting ended unexpectedly"));
@@ -162,7 +154,7 @@ void service::connect_slots(ssl_server& server) {
   server.error_occurred.connect(
       [this](ssl_socket& socket, error_code failure) { handshakes_.failed(socket, failure); });
   server.accept_error.connect([this](error_code failure) { log_accept_error(failure); });
-  if (!pre_shared_keys_) return;
+  if (!options_.psk_file) return;
   server.pre_shared_key_authentication_required.connect(
       [this](ssl_socket&, ssl_pre_shared_key_authenticator& authenticator) { find_pre_shared_key(authenticator); });
   // Who has a pre-shared key needs no certificate.
@@ -174,15 +166,19 @@ void service::connect_slots(ssl_server& server) {
 }
 
 void service::find_pre_shared_key(ssl_pre_shared_key_authenticator& authenticator) const {
-  const pre_shared_key* key = pre_shared_keys_->find(authenticator.identity());
+  const auto keys = configuration_.pre_shared_keys();  // those in use now, for as long as one of them is
+  const pre_shared_key* key = keys->find(authenticator.identity());
   if (key != nullptr) authenticator.set_pre_shared_key(key->bytes(), key->hash());
 }
 
 // What the handshake has made sure of, asked once more when it is over: the slot of ssl_errors forgives a missing
 // certificate to a client that has only named an identity, and whether its key was used is known only now.
 bool service::is_authenticated(const ssl_socket& socket) const {
-  if (options_.client_verify != peer_verify_mode::verify) return true;
   if (!socket.pre_shared_key_identity().empty()) return true;
+  // With --for it depends on the name whether a certificate is required; if it is, its absence has been told.
+  const auto is_missing = [](const ssl_error& error) { return error.code == ssl_error_code::no_peer_certificate; };
+  if (std::ranges::any_of(socket.ssl_handshake_errors(), is_missing)) return false;
+  if (options_.client_verify != peer_verify_mode::verify || !options_.for_names.empty()) return true;
   return socket.peer_certificate() && socket.ssl_handshake_errors().empty();
 }
 
@@ -243,9 +239,19 @@ void service::stop_at_once() {
   std::exit(exit_failure);
 }
 
+// For as long as we run, though after a while nothing is reloaded any more: without a handler it would end the process.
+void service::reload_on_signal() {
+  hangups_.async_wait([this](error_code cancelled, int) {
+    if (cancelled) return;
+    reload_on_signal();
+    configuration_.reload("SIGHUP");
+  });
+}
+
 asio::awaitable<void> service::stop_on_signal() {
   const auto [cancelled, number] = co_await signals_.async_wait(as_result);
   if (cancelled) co_return;
+  configuration_.stop();
   signals_.async_wait([this](error_code nothing, int) {
     if (!nothing) stop_at_once();
   });
@@ -276,11 +282,14 @@ bool service::is_out_of_work() {
 }
 
 exit_status service::run() {
+  // Without a handler it would end us; one that comes while we start is looked at when we have.
+  hangups_.add(SIGHUP);
   configure();
   // Before the log says that we listen: whoever reads it may send a signal at once.
   signals_.add(SIGTERM);
   signals_.add(SIGINT);
   listen();
+  reload_on_signal();
   asio::co_spawn(context_, stop_on_signal(), log_exception("stopping failed unexpectedly"));
   while (!context_.stopped()) {
     try {
