@@ -207,6 +207,7 @@ struct expectation {
   std::size_t certificates = 0;
   bool by_key = false;
   bool resumed = false;
+  bool denied = false;
 };
 
 void write_file(const std::filesystem::path& file, std::string_view bytes) {
@@ -245,7 +246,8 @@ class seed_writer {
     const recording made = record(settings, options, earlier.get());
     const server_outcome& outcome = made.outcome;
     require(outcome.complete == expected.complete && outcome.certificates == expected.certificates &&
-                outcome.by_key == expected.by_key && outcome.resumed == expected.resumed,
+                outcome.by_key == expected.by_key && outcome.resumed == expected.resumed &&
+                (outcome.error == handshake_error::denied_by_policy) == expected.denied,
             (name + " ends as it should").c_str());
     const bool speaks = expected.complete && !options.breaks_off && !settings.does(server_settings::reads_nothing);
     require(!speaks || outcome.received.starts_with("ping"), (name + ": what the client says arrives").c_str());
@@ -331,6 +333,17 @@ void write_handshakes(seed_writer& write) {
     write.handshake(in + "missing_required", {.configuration = settings::verify_certificate_required}, with({}),
                     {.complete = false});
 
+    // Rules.
+    const auto by_rule = static_cast<std::uint8_t>(settings::echoes | settings::allows_alice);
+    write.handshake(in + "rule", {.configuration = verify, .behaviour = by_rule}, with({.certificate = &alice}),
+                    {.certificates = 1});
+    write.handshake(in + "denied", {.configuration = verify, .behaviour = by_rule}, with({.certificate = &bob}),
+                    {.complete = false, .denied = true});
+    write.handshake(in + "stranger_denied", {.configuration = verify, .behaviour = by_rule, .answers = all_yes},
+                    with({.certificate = &stranger}), {.complete = false, .denied = true});
+    write.handshake(in + "missing_denied", {.configuration = verify, .behaviour = by_rule, .answers = all_yes},
+                    with({}), {.complete = false, .denied = true});
+
     // Pre-shared keys.
     const std::uint8_t psk = settings::pre_shared_keys;
     const auto no_identity = static_cast<std::uint8_t>(psk | settings::no_identity);
@@ -342,6 +355,10 @@ void write_handshakes(seed_writer& write) {
     write.handshake(
         in + "psk_verify",
         {.configuration = static_cast<std::uint8_t>(psk | verify | settings::interrupt), .answers = all_yes},
+        with(known), {.by_key = true});
+    write.handshake(
+        in + "psk_rule",
+        {.configuration = static_cast<std::uint8_t>(psk | verify), .behaviour = by_rule, .answers = all_yes},
         with(known), {.by_key = true});
     write.handshake(in + "psk_unknown", {.configuration = no_identity},
                     with({.psk_identity = "nobody", .ciphers = ciphers}), {.complete = false});

@@ -31,6 +31,7 @@ constexpr std::array alerts = {certificate_alert::handshake_failure,
                                certificate_alert::certificate_expired,
                                certificate_alert::certificate_unknown,
                                certificate_alert::unknown_ca,
+                               certificate_alert::access_denied,
                                certificate_alert::decrypt_error,
                                certificate_alert::internal_error};
 
@@ -155,6 +156,9 @@ class driver {
         require(settings_.has(server_settings::pre_shared_keys), "keys are asked for only where there are any");
         require(!session_->pre_shared_key_identity().empty(), "a key is asked for by an identity");
         break;
+      case handshake_question::unknown_server_name:
+        require(false, "names are asked about only where that is wanted");
+        break;
       case handshake_question::none:
         break;
     }
@@ -187,6 +191,12 @@ class driver {
         require(!chain.empty() && (chain.front() == certificate_of(alice) || chain.front() == certificate_of(bob)),
                 "a good certificate is one that the CA has signed");
       }
+    }
+    if (settings_.has_rule() && session_->pre_shared_key_identity().empty()) {
+      require(!chain.empty() && server_settings::rule().matches(chain.front()), "nobody gets in whom no rule matches");
+      require(session_->matched_rule() == server_settings::rule().text(), "the rule that has let somebody in is known");
+    } else {
+      require(session_->matched_rule().empty(), "who isn't judged by rules matches none");
     }
     if (settings_.interrupts()) {
       require(interruptions_ == errors.size() || session_->resumed(), "each error has interrupted the handshake");
@@ -227,8 +237,12 @@ class driver {
           check_question();
           if (!give_answer()) return false;
           break;
+        case progress::want_worker:
+          require(false, "a handshake that wasn't told to stop before the private key doesn't");
+          return false;
         case progress::failed:
           outcome_.error = session_->error();
+          require(settings_.has_rule() || outcome_.error != handshake_error::denied_by_policy, "only rules deny");
           check_failure_lasts();
           return false;
         case progress::peer_closed:
@@ -264,6 +278,7 @@ class driver {
       case handshake_question::pre_shared_key:
         session_->set_pre_shared_key(right_key(pre_shared_key_hash::sha256));
         break;
+      case handshake_question::unknown_server_name:
       case handshake_question::none:
         break;
     }
@@ -400,6 +415,7 @@ class driver {
           return;
         case progress::failed:
           return fail();
+        case progress::want_worker:
         case progress::want_answer:
           require(false, "a connection has no questions");
       }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 namespace sallyport::fuzz {
 
@@ -52,10 +53,15 @@ std::size_t server_settings::room_in_bytes() const {
   return room < 128 ? room : std::size_t{room} * 140 - 17408;
 }
 
+const access_rule& server_settings::rule() {
+  static const access_rule alice_alone = access_rule::parse("cn=alice").value();
+  return alice_alone;
+}
+
 const context& server_settings::server_context() const {
   const auto what = static_cast<std::uint8_t>(configuration & ~ignore_unasked);
-  static std::map<std::uint8_t, context> made;
-  if (const auto known = made.find(what); known != made.end()) return known->second;
+  static std::map<std::pair<std::uint8_t, bool>, context> made;
+  if (const auto known = made.find({what, has_rule()}); known != made.end()) return known->second;
 
   const fixed_randomness randomness(what);
   static const identity own = identity::from_pem(server.chain, server.key).value();
@@ -70,7 +76,8 @@ const context& server_settings::server_context() const {
   settings.missing_certificate_is_fatal = (configuration & verify_certificate_required) == verify_certificate_required;
   settings.handshake_must_interrupt_on_error = interrupts();
   if (has(pre_shared_keys)) settings.pre_shared_key_identity_hint = "hint";
-  return made.emplace(what, context::make(settings).value()).first->second;
+  if (has_rule()) settings.allow = {access_rule::parse("dns=*.sallyport.example").value(), rule()};
+  return made.emplace(std::pair(what, has_rule()), context::make(settings).value()).first->second;
 }
 
 }  // namespace sallyport::fuzz

@@ -52,7 +52,14 @@ struct server_settings {
   std::uint8_t room = 0;       ///< byte 2: how much room there is for output; 0: plenty
   std::uint8_t read_size = 0;  ///< byte 3: the reader's buffer; 0: 16 KiB
   // Byte 4: what the application does with the connection.
-  enum : std::uint8_t { greets = 1, echoes = 2, writes_much = 4, shuts_down_first = 8, reads_nothing = 16 };
+  enum : std::uint8_t {
+    greets = 1,
+    echoes = 2,
+    writes_much = 4,
+    shuts_down_first = 8,
+    reads_nothing = 16,
+    allows_alice = 32,  ///< a part of the configuration: a rule. Without effect unless certificates are verified
+  };
   std::uint8_t behaviour = echoes;
   std::array<std::uint8_t, 3> answers{};  ///< bytes 5 to 7: six answers, the lower half first; then they repeat
 
@@ -63,10 +70,12 @@ struct server_settings {
 
   peer_verify_mode verify_mode() const;
   bool interrupts() const { return has(interrupt) && verify_mode() != peer_verify_mode::none; }
+  bool has_rule() const { return does(allows_alice) && verify_mode() == peer_verify_mode::verify; }
   bool has_identity() const { return !has(pre_shared_keys) || !has(no_identity); }
   bool has(std::uint8_t flag) const { return (configuration & flag) != 0; }
   bool does(std::uint8_t what) const { return (behaviour & what) != 0; }
   answer answer_to(std::size_t question) const;  ///< counted from 0
+  static const access_rule& rule();  ///< the last of those that has_rule() is about; no other matches anybody
   std::size_t room_in_bytes() const;
 
   /// Made once for each configuration; the keys of its tickets don't depend on what was made before.

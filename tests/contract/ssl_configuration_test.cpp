@@ -326,9 +326,17 @@ TEST_P(ssl_configuration_contract_of_both, session_tickets_are_issued_and_good) 
   EXPECT_TRUE(accepted->session_resumed());
 }
 
-TEST_P(ssl_configuration_contract_of_both, session_tickets_are_not_issued_to_clients_that_are_authenticated) {
+TEST_P(ssl_configuration_contract_of_both, session_tickets_are_good_for_clients_that_are_authenticated) {
   use(make_verifying_configuration(peer_verify_mode::verify));
-  EXPECT_TRUE(run(with_certificate(version(), clients().alice)).tickets.empty());
+  auto options = with_certificate(version(), clients().alice);
+  const auto first = run(options);
+  ASSERT_FALSE(first.tickets.empty());
+  options.resumed = first.tickets.back();
+  const auto second = run(options);
+  EXPECT_TRUE(second.let_in);
+  EXPECT_TRUE(second.resumed);
+  ASSERT_TRUE(accepted->peer_certificate().has_value());
+  EXPECT_EQ(accepted->peer_certificate(), certificate::from_pem(clients().alice.certificate).value());
 }
 
 // --- the pre-shared key authenticator ---

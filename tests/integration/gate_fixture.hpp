@@ -46,6 +46,12 @@ inline ssl_configuration gate_configuration(bool interrupts = false) {
   return configuration;
 }
 
+inline ssl_configuration gate_with_rule(std::string_view rule, bool interrupts = false) {
+  ssl_configuration configuration = gate_configuration(interrupts);
+  configuration.allow = {access_rule::parse(rule).value()};
+  return configuration;
+}
+
 inline ssl_configuration key_configuration() {
   ssl_configuration configuration = make_configuration();
   configuration.pre_shared_keys = true;
@@ -184,6 +190,7 @@ class gatekeeper {
       ssl_socket taken = *server.next_pending_connection();
       ++ends[taken.id()];
       ++let_in;
+      rules.push_back(taken.matched_rule());
       std::make_shared<echo>(std::move(taken))->start();
     });
   }
@@ -201,6 +208,7 @@ class gatekeeper {
   std::map<std::uint64_t, int> ends;
   std::map<std::string, int> reasons;
   int let_in = 0;
+  std::vector<std::string> rules;  ///< by which they were let in
 };
 
 /// The server and its io_context can be destroyed by a test, in any order.

@@ -939,7 +939,7 @@ class a_neighbour : public testing::Test {
  protected:
   a_neighbour() {
     state->neighbours = &others;
-    state->use(context::make(make_configuration()).value(), make_configuration());
+    state->use(context::make(make_configuration()).value());
   }
   ~a_neighbour() override { state->destroy(); }
 

@@ -105,12 +105,15 @@ const attempt attempts[] = {
        g.open(gate_configuration());
      },
      "client_certificate_unknown_ca", unknown_ca},
-    {"resumed_after_a_good_certificate",
+    {"resumed_after_a_good_certificate_that_is_trusted_no_more",
      [](gate& g) {
        g.open(gate_configuration());
        g.client = {.version = g.version(), .resumed = g.session_of(friend_of_the_house())};
-       EXPECT_FALSE(g.had_ticket);
+       EXPECT_TRUE(g.had_ticket);
        g.expected_guests = 1;
+       ssl_configuration others = gate_configuration();
+       others.ca_certificates = trust_store::from_pem(make_ca("Another CA").certificate).value();
+       g.server->set_configuration(others).value();
      },
      "no_client_certificate",
      {}},
@@ -421,12 +424,155 @@ const attempt attempts[] = {
      {}},
 };
 
+// Clients whose certificate is good, or forgiven, and whom no rule lets in.
+
+const std::vector<std::string> denied{"fatal access denied"};
+
+const attempt attempts_against_rules[] = {
+    {"denied",
+     [](gate& g) {
+       g.client.certificate = friend_of_the_house();
+       g.open(gate_with_rule("cn=somebody else"));
+     },
+     "denied_by_policy", denied},
+    {"denied_whatever_slots_say_at_the_end",
+     [](gate& g) {
+       g.client.certificate = friend_of_the_house();
+       const auto plead = [](ssl_socket& socket) {
+         socket.ignore_ssl_errors();
+         socket.continue_interrupted_handshake();
+       };
+       g.server->started_encryption_handshake.connect(plead);
+       g.server->alert_sent.connect([plead](ssl_socket& socket, auto&&...) { plead(socket); });
+       g.server->error_occurred.connect([plead](ssl_socket& socket, error_code) { plead(socket); });
+       g.open(gate_with_rule("cn=somebody else"));
+     },
+     "denied_by_policy", denied},
+    {"denied_and_forgiven",
+     [](gate& g) {
+       g.server->ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) { socket.ignore_ssl_errors(); });
+       g.open(gate_with_rule("cn=somebody else"));
+     },
+     "denied_by_policy", denied},
+    {"denied_and_forgiven_by_a_list",
+     [](gate& g) {
+       g.server->ssl_errors.connect(
+           [](ssl_socket& socket, std::span<const ssl_error> errors) { socket.ignore_ssl_errors(errors); });
+       g.open(gate_with_rule("cn=somebody else"));
+     },
+     "denied_by_policy", denied},
+    {"a_rule_matches_a_certificate_nobody_trusts", [](gate& g) { g.open(gate_with_rule("cn=stranger")); },
+     "client_certificate_unknown_ca", unknown_ca},
+    {"denied_after_a_deferred_decision",
+     [](gate& g) {
+       g.client.certificate = issue(
+           gate_ca(),
+           {.common_name = "late", .valid_from = -std::chrono::hours(48), .valid_until = -std::chrono::hours(24)});
+       g.server->ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) { socket.ignore_ssl_errors(); });
+       g.defer_and_then([&g] { g.held[0].resume(); });
+       g.open(gate_with_rule("cn=somebody else", true));
+     },
+     "denied_by_policy", denied},
+    {"refused_later_as_if_denied",
+     [](gate& g) {
+       g.defer_and_then([&g] { g.held[0].abort(certificate_alert::access_denied); });
+       g.open(gate_configuration(true));
+     },
+     "client_certificate_unknown_ca", denied},
+    {"no_certificate_for_the_rules_and_forgiven",
+     [](gate& g) {
+       g.client.certificate.reset();
+       g.server->ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) { socket.ignore_ssl_errors(); });
+       g.open(gate_with_rule("cn=friend"));
+     },
+     "denied_by_policy", denied},
+    {"resumed_after_the_rule_was_removed",
+     [](gate& g) {
+       g.open(gate_with_rule("cn=friend"));
+       g.client = {.version = g.version(),
+                   .certificate = friend_of_the_house(),
+                   .resumed = g.session_of(friend_of_the_house())};
+       EXPECT_TRUE(g.had_ticket);
+       g.expected_guests = 1;
+       g.server->set_configuration(gate_with_rule("cn=somebody else")).value();
+     },
+     "denied_by_policy", denied},
+    {"resumed_from_a_configuration_without_rules",
+     [](gate& g) {
+       g.open(gate_configuration());
+       g.client = {.version = g.version(),
+                   .certificate = friend_of_the_house(),
+                   .resumed = g.session_of(friend_of_the_house())};
+       EXPECT_TRUE(g.had_ticket);
+       g.expected_guests = 1;
+       g.server->set_configuration(gate_with_rule("cn=somebody else")).value();
+     },
+     "denied_by_policy", denied},
+    {"resumed_after_the_rule_was_removed_with_nothing_to_show",
+     [](gate& g) {
+       g.open(gate_with_rule("cn=friend"));
+       g.client = {.version = g.version(), .resumed = g.session_of(friend_of_the_house())};
+       EXPECT_TRUE(g.had_ticket);
+       g.expected_guests = 1;
+       g.server->set_configuration(gate_with_rule("cn=somebody else")).value();
+       g.server->ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) { socket.ignore_ssl_errors(); });
+     },
+     "denied_by_policy", denied},
+    {"denied_where_others_have_keys",
+     [](gate& g) {
+       g.client.certificate = friend_of_the_house();
+       g.server->ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) {
+         if (!socket.pre_shared_key_identity().empty()) socket.ignore_ssl_errors();
+       });
+       ssl_configuration both = gate_with_rule("cn=somebody else");
+       both.pre_shared_keys = true;
+       g.open(both);
+     },
+     "denied_by_policy", denied},
+    {"a_rule_matches_and_the_key_is_wrong",
+     [](gate& g) {
+       g.client = alice(g.version(), "not her key");
+       g.client.certificate = friend_of_the_house();
+       g.server->pre_shared_key_authentication_required.connect(
+           [](ssl_socket&, ssl_pre_shared_key_authenticator& asked) { asked.set_pre_shared_key(key_of(alices_key)); });
+       g.server->ssl_errors.connect([](ssl_socket& socket, std::span<const ssl_error>) { socket.ignore_ssl_errors(); });
+       ssl_configuration both = gate_with_rule("cn=friend");
+       both.pre_shared_keys = true;
+       g.open(both);
+     },
+     "bad_pre_shared_key",
+     {}},
+    {"denied_for_the_name_that_it_asks_for",
+     [](gate& g) {
+       g.client.certificate = friend_of_the_house();
+       g.client.server_name = "inner.example";
+       ssl_configuration names = gate_with_rule("cn=friend");
+       names.for_names.push_back({.names = {"inner.example"}, .allow = gate_with_rule("cn=somebody else").allow});
+       g.open(names);
+     },
+     "denied_by_policy", denied},
+    {"denied_still_after_a_configuration_that_would_apply_no_rules",
+     [](gate& g) {
+       g.client.certificate = friend_of_the_house();
+       g.open(gate_with_rule("cn=somebody else"));
+       ssl_configuration only_asks = gate_with_rule("cn=somebody else");
+       only_asks.verify_mode = peer_verify_mode::query;
+       EXPECT_EQ(g.server->set_configuration(only_asks).error().code, configuration_error::invalid_value);
+     },
+     "denied_by_policy", denied},
+};
+
+std::string name_of(const testing::TestParamInfo<std::tuple<attempt, int>>& instance) {
+  return std::string(std::get<0>(instance.param).name) +
+         (std::get<1>(instance.param) == TLS1_2_VERSION ? "_tls_1_2" : "_tls_1_3");
+}
 INSTANTIATE_TEST_SUITE_P(untrusted, gate,
                          testing::Combine(testing::ValuesIn(attempts), testing::Values(TLS1_2_VERSION, TLS1_3_VERSION)),
-                         [](const auto& instance) {
-                           return std::string(std::get<0>(instance.param).name) +
-                                  (std::get<1>(instance.param) == TLS1_2_VERSION ? "_tls_1_2" : "_tls_1_3");
-                         });
+                         name_of);
+INSTANTIATE_TEST_SUITE_P(denied, gate,
+                         testing::Combine(testing::ValuesIn(attempts_against_rules),
+                                          testing::Values(TLS1_2_VERSION, TLS1_3_VERSION)),
+                         name_of);
 
 TEST_P(gate, never_gets_in) {
   the_attempt().arrange(*this);
@@ -488,6 +634,14 @@ TEST_P(gate_open, lets_in_who_is_trusted_or_forgiven) {
   }
   EXPECT_EQ(run_until_done(forgiven).echoed, "hello");
   EXPECT_EQ(keeper.let_in, 2);
+  expect_the_books_to_balance();
+}
+
+TEST_P(gate_open, lets_in_whom_a_rule_matches) {
+  open(gate_with_rule("cn=friend"));
+  auto client = knock(port, {.version = GetParam(), .certificate = friend_of_the_house()});
+  EXPECT_EQ(run_until_done(client).echoed, "hello");
+  EXPECT_EQ(keeper.rules, std::vector<std::string>{"cn=friend"});
   expect_the_books_to_balance();
 }
 

@@ -17,12 +17,13 @@ S_CLIENT_WORDS = {
     43: "alert unsupported certificate",
     45: "alert certificate expired",
     48: "alert unknown ca",
+    49: "alert access denied",
     116: "alert certificate required",
 }
 GNUTLS_WORDS = {alert: rf"Received alert \[{alert}\]:" for alert in S_CLIENT_WORDS}
 
 HANDSHAKE_FAILURE, UNSUPPORTED_CERTIFICATE = 40, 43
-CERTIFICATE_EXPIRED, UNKNOWN_CA, CERTIFICATE_REQUIRED = 45, 48, 116
+CERTIFICATE_EXPIRED, UNKNOWN_CA, ACCESS_DENIED, CERTIFICATE_REQUIRED = 45, 48, 49, 116
 
 
 class ClientCertificates(CertificatesTest):
@@ -42,10 +43,10 @@ class ClientCertificates(CertificatesTest):
         return RunningProgram("openssl", "s_client", "-connect", f"{server.host}:{server.port}",
                               "-CAfile", self.certificates.ca, S_CLIENT_VERSIONS[version], *options)
 
-    def gnutls_cli(self, server, version, identity):
+    def gnutls_cli(self, server, version, identity, priority=""):
         options = ("--x509certfile", identity.certificate, "--x509keyfile", identity.key) if identity else ()
         return RunningProgram("gnutls-cli", "--x509cafile", self.certificates.ca, "--priority",
-                              GNUTLS_VERSIONS[version], "--verify-hostname", "localhost", *options,
+                              GNUTLS_VERSIONS[version] + priority, "--verify-hostname", "localhost", *options,
                               "--port", server.port, server.host)
 
     def each_client(self):
@@ -54,9 +55,9 @@ class ClientCertificates(CertificatesTest):
             yield version, "s_client", self.s_client, S_CLIENT_WORDS
             yield version, "gnutls-cli", self.gnutls_cli, GNUTLS_WORDS
 
-    def expect_refusal(self, identity, alerts, reason):
-        """`alerts` by version. Nothing that the client sends comes back."""
-        with self.server() as server:
+    def expect_refusal(self, identity, alerts, reason, *options):
+        """`alerts` by version. Nothing that the client sends comes back. `options` are the server's."""
+        with self.server(*options) as server:
             for version, name, start, words in self.each_client():
                 with self.subTest(version=version, client=name):
                     seen = len(server.log)
@@ -110,6 +111,27 @@ class ClientCertificates(CertificatesTest):
         server_only = self.certificates.issue("server-only", purposes="serverAuth")
         self.expect_refusal(server_only, dict.fromkeys(S_CLIENT_VERSIONS, UNSUPPORTED_CERTIFICATE),
                             "client_certificate_rejected")
+
+    def test_whom_no_rule_lets_in(self):
+        self.expect_refusal(self.certificates.issue("visitor"), dict.fromkeys(S_CLIENT_VERSIONS, ACCESS_DENIED),
+                            "denied_by_policy", "--allow", "cn=friend")
+
+    def test_whom_no_rule_lets_in_and_who_takes_no_tickets(self):
+        # Without psk_key_exchange_modes OpenSSL sends no ticket by itself (RFC 8446 section 4.2.9); the alert comes by
+        # what it does for tickets.
+        visitor = self.certificates.issue("visitor")
+        with self.server("--allow", "cn=friend") as server:
+            with self.gnutls_cli(server, "TLSv1.3", visitor, ":%NO_TICKETS") as client:
+                client.wait_for(GNUTLS_WORDS[ACCESS_DENIED])
+            server.wait_for_log(r"handshake failed.*reason=denied_by_policy\b.*CN=visitor")
+
+    def test_whom_a_rule_lets_in(self):
+        with self.server("--allow", "cn=somebody else", "--allow", "dns=localhost") as server:
+            for version, name, start, _ in self.each_client():
+                with self.subTest(version=version, client=name):
+                    with start(server, version, self.friend) as client:
+                        client.send("good morning\n")
+                        client.wait_for("^good morning$")
 
 
 if __name__ == "__main__":

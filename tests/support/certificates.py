@@ -86,6 +86,25 @@ class Certificates:
     def expired(self):
         return self.issue("expired", validity=("20200101000000Z", "20200201000000Z"))
 
+    def revocation_list(self, name, *revoked, validity=None):
+        """The CA's list, with these identities on it. `validity` is a pair as in issue()."""
+        configuration, path = self._database(name), self.path(f"{name}.crl")
+        for identity in revoked:
+            self._openssl("ca", *self._as_ca(configuration), "-revoke", identity.certificate)
+        dates = ("-crldays", "30") if validity is None else ("-crl_lastupdate", validity[0],
+                                                             "-crl_nextupdate", validity[1])
+        self._openssl("ca", *self._as_ca(configuration), "-gencrl", *dates, "-out", path)
+        return path
+
+    def ocsp_response(self, name, identity, revoked=False):
+        """What the CA's responder says about an identity: that it is good, or revoked. DER, for a week."""
+        configuration, request, path = self._database(name), self.path(f"{name}.req"), self.path(f"{name}.der")
+        self._openssl("ca", *self._as_ca(configuration), "-revoke" if revoked else "-valid", identity.certificate)
+        self._openssl("ocsp", "-issuer", self.ca, "-cert", identity.certificate, "-no_nonce", "-reqout", request)
+        self._openssl("ocsp", "-index", self.path(f"{name}.db"), "-CA", self.ca, "-rsigner", self.ca, "-rkey",
+                      self._ca_key, "-reqin", request, "-ndays", "7", "-respout", path)
+        return path
+
     def encrypted(self):
         """The ecdsa identity with its key encrypted by PASSPHRASE."""
         key = self.path("encrypted.key")
@@ -101,12 +120,20 @@ class Certificates:
         self._openssl("genpkey", "-algorithm", parameters[0], "-pkeyopt", parameters[1], "-out", path)
         path.chmod(0o600)
 
+    def _database(self, name):
+        """A configuration for `openssl ca`, with an empty database."""
+        database = self.write(f"{name}.db", "")
+        return self.write(f"{name}.cnf", f"[ca]\ndefault_ca=d\n[d]\ndatabase={database}\n"
+                          f"new_certs_dir={self.directory}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n"
+                          "[p]\ncommonName=supplied\n")
+
+    def _as_ca(self, configuration):
+        return "-batch", "-config", configuration, "-cert", self.ca, "-keyfile", self._ca_key
+
     def _issue_with_dates(self, request, extensions, certificate, start, end):
         # `openssl x509` of OpenSSL 3.0 can't set the start; `openssl ca` can, at the price of a database.
-        configuration = self.write("ca.cnf", "[ca]\ndefault_ca=d\n[d]\n" + f"database={self.write('ca.db', '')}\n"
-                                   f"new_certs_dir={self.directory}\nrand_serial=yes\ndefault_md=sha256\npolicy=p\n"
-                                   "[p]\ncommonName=supplied\n")
-        self._openssl("ca", "-batch", "-notext", "-config", configuration, "-cert", self.ca, "-keyfile", self._ca_key,
+        configuration = self._database("ca")
+        self._openssl("ca", *self._as_ca(configuration), "-notext",
                       "-in", request, "-extfile", extensions, "-startdate", start, "-enddate", end,
                       "-out", certificate)
 

@@ -29,6 +29,8 @@ std::string_view words(progress what) {
       return "want_output";
     case progress::want_answer:
       return "want_answer";
+    case progress::want_worker:
+      return "want_worker";
     case progress::peer_closed:
       return "peer_closed";
     case progress::failed:
@@ -49,6 +51,8 @@ std::string_view words(handshake_question question) {
       return "ssl_errors";
     case handshake_question::pre_shared_key:
       return "pre_shared_key";
+    case handshake_question::unknown_server_name:
+      return "unknown_server_name";
   }
   return "?";
 }

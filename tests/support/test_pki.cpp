@@ -178,6 +178,14 @@ void add_alternative_names(X509* certificate, const std::vector<alternative_name
   require(X509_add1_ext_i2d(certificate, NID_subject_alt_name, all.get(), 0, 0) == 1, "subjectAltName");
 }
 
+void add_raw_alternative_names(X509* certificate, const std::string& bytes) {
+  const std::unique_ptr<ASN1_OCTET_STRING, free_with<ASN1_OCTET_STRING_free>> value{ASN1_OCTET_STRING_new()};
+  require(value && ASN1_STRING_set(value.get(), bytes.data(), static_cast<int>(bytes.size())) == 1, "SAN");
+  const std::unique_ptr<X509_EXTENSION, free_with<X509_EXTENSION_free>> extension{
+      X509_EXTENSION_create_by_NID(nullptr, NID_subject_alt_name, 0, value.get())};
+  require(extension && X509_add_ext(certificate, extension.get(), -1) == 1, "subjectAltName");
+}
+
 void set_time(ASN1_TIME* time, std::chrono::seconds from_now, const std::string& text) {
   if (text.empty()) {
     require(X509_gmtime_adj(time, static_cast<long>(from_now.count())) != nullptr, "time");
@@ -220,13 +228,15 @@ credentials make(const certificate_options& options, X509* issuer, EVP_PKEY* iss
   for (const name_attribute& attribute : options.subject) add_attribute(subject, attribute);
   require(X509_set_issuer_name(x509, X509_get_subject_name(issuer)) == 1, "issuer");
   add_extension(x509, issuer, NID_basic_constraints, options.is_ca ? "critical,CA:TRUE" : "critical,CA:FALSE");
-  add_extension(x509, issuer, NID_key_usage, options.is_ca ? "critical,keyCertSign,cRLSign" : "digitalSignature");
+  const std::string usual_key_usage = options.is_ca ? "critical,keyCertSign,cRLSign" : "digitalSignature";
+  add_extension(x509, issuer, NID_key_usage, options.key_usage.empty() ? usual_key_usage : options.key_usage);
   add_extension(x509, issuer, NID_subject_key_identifier, "hash");
   if (issuer != x509) add_extension(x509, issuer, NID_authority_key_identifier, "keyid");
   std::vector<alternative_name> names;
   for (const std::string& name : options.names) names.push_back(guess_kind(name));
   names.insert(names.end(), options.other_names.begin(), options.other_names.end());
   if (!names.empty()) add_alternative_names(x509, names);
+  for (const std::string& bytes : options.raw_alternative_names) add_raw_alternative_names(x509, bytes);
   if (!options.extended_key_usage.empty()) {
     add_extension(x509, issuer, NID_ext_key_usage, options.extended_key_usage);
   }

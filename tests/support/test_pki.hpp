@@ -52,7 +52,10 @@ struct certificate_options {
   std::vector<name_attribute> subject{};        ///< after the common name
   std::vector<std::string> names{};             ///< subjectAltName: DNS names and IP addresses
   std::vector<alternative_name> other_names{};  ///< after those
+  /// More subjectAltName extensions, of these bytes, whatever they are.
+  std::vector<std::string> raw_alternative_names{};
   bool is_ca = false;
+  std::string key_usage{};           ///< empty: what a CA or (not a CA) a signer needs
   std::string extended_key_usage{};  ///< "serverAuth", "clientAuth"; empty: none, which means any
   key_type key = key_type::ec_p256;
   std::chrono::seconds valid_from{std::chrono::hours{-1}};  ///< relative to now

@@ -25,10 +25,10 @@ class BadOptions(CertificatesTest):
                 self.assertRegex(finished.stderr, pattern)
 
     def test_command(self):
-        self.refuse([], "echo, forward or explain")
+        self.refuse([], "echo, forward, check or explain")
         self.refuse(["serve"], "serve")
         self.refuse(["echo", "forward", "--self-signed", "--listen", "127.0.0.1:0"], "forward")
-        self.refuse(["--listen", "127.0.0.1:0"], "--listen|echo, forward or explain")
+        self.refuse(["--listen", "127.0.0.1:0"], "--listen|echo, forward, check or explain")
 
     def test_explain(self):
         self.refuse(["explain", "not_tls", "evicted"], "one reason", "evicted")

@@ -160,19 +160,19 @@ class ClientCertificates(CertificatesTest):
             self.assertIn("CN=stranger", self.expect_service(server, self.stranger))
             self.expect_refusal(server, None, TLS_1_3, "certificate.required", "no_client_certificate")
 
-    def test_every_visit_shows_it_again(self):
-        # A resumed session would take the certificate's word from days ago.
+    def test_a_ticket_stands_for_it(self):
         with self.requiring() as server:
             context = self.context(self.alice, TLS_1_2)
             session = None
-            for _ in range(2):
+            for visit in ("first", "second"):
                 seen = len(server.log)
                 with context.wrap_socket(server.connect(), server_hostname="localhost", session=session) as client:
                     session = client.session
                 line = server.wait_for_log(r"connection accepted .*", start=seen).group(0)
-                self.assertRegex(line, r"\bresumed=false\b")
+                self.assertRegex(line, r"\bresumed=%s\b" % ("true" if visit == "second" else "false"))
                 self.assertRegex(line, r"\bclient_verified=true\b")
-                self.assertFalse(session.has_ticket)
+                self.assertIn("CN=alice", line)
+                self.assertTrue(session.has_ticket)
 
     def test_bad_ca(self):
         good = ["echo", "--listen", "127.0.0.1:0", *self.certificates.ecdsa.options()]

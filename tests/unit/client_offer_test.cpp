@@ -8,6 +8,7 @@
 #include "tls/server_offer.hpp"
 
 #include "support/memory_client.hpp"
+#include "support/openssl_groups.hpp"
 #include "support/test_servers.hpp"
 
 #include <gmock/gmock.h>
@@ -393,7 +394,8 @@ TEST(server_offer, ciphers) {
 }
 
 TEST(server_offer, groups) {
-  EXPECT_EQ(server_offer(basic_configuration(), no_common_group), "X25519, P-256, P-384");
+  const std::string hybrid = openssl_has_group("X25519MLKEM768") ? "X25519MLKEM768, " : "";
+  EXPECT_EQ(server_offer(basic_configuration(), no_common_group), hybrid + "X25519, P-256, P-384");
   ssl_configuration configuration = basic_configuration();
   configuration.groups = "P-521";
   EXPECT_EQ(server_offer(configuration, no_common_group), "P-521");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "support/memory_handshake.hpp"
+#include "support/openssl_groups.hpp"
 #include "support/refused.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_pki.hpp"
@@ -42,12 +43,6 @@ const identity& rsa_identity() {
       {.common_name = "rsa", .names = {"rsa.example", "*.wild.example"}, .key = test::key_type::rsa_2048}));
   return one;
 }
-const identity& ed25519_identity() {
-  static const identity one = to_identity(
-      test::make_self_signed({.common_name = "ed25519", .names = {"ed25519.example"}, .key = test::key_type::ed25519}));
-  return one;
-}
-
 ssl_configuration with_identity() {
   ssl_configuration configuration;
   configuration.identities = {ec_identity()};
@@ -121,6 +116,9 @@ TEST(context, names_the_cipher_or_group_that_it_refuses) {
       {groups, "X25519:P-257", bad_groups, "groups: \"P-257\" is not a key exchange group that OpenSSL knows"},
       {groups, "X25519:", bad_groups, "groups: \"\" is not a key exchange group that OpenSSL knows"},
       {groups, "X25519:P-256:X25519", bad_groups, "groups: \"X25519\" is named twice"},
+      {groups, "X25519:MLKEM768:MLKEM768", bad_groups, "groups: \"MLKEM768\" is named twice"},
+      {groups, "X25519:MLKEM2048", bad_groups, "groups: \"MLKEM2048\" is not a key exchange group that OpenSSL knows"},
+      {groups, "X25519MLKEM768:P-257", bad_groups, "groups: \"P-257\" is not a key exchange group that OpenSSL knows"},
   };
   for (const refusal& each : refusals) {
     ssl_configuration configuration = with_identity();
@@ -191,7 +189,8 @@ TEST(context, refuses_a_verify_mode_that_does_not_exist) {
 }
 
 TEST(context, collects_all_warnings) {
-  const auto old = test::make_self_signed({.valid_from = hours{-48}, .valid_until = hours{-24}});
+  const auto old =
+      test::make_self_signed({.names = {"old.example"}, .valid_from = hours{-48}, .valid_until = hours{-24}});
   const auto leaf = test::make_self_signed({.common_name = "Leaf"});
   ssl_configuration configuration;
   configuration.identities = {ec_identity(), to_identity(old)};
@@ -290,6 +289,66 @@ TEST(context_protocol, groups_are_the_profiles) {
     const auto outcome = try_with(configuration, client);
     EXPECT_FALSE(outcome.ok) << group;
     EXPECT_EQ(outcome.server_error, "no suitable key share") << group;
+  }
+}
+
+constexpr const char* hybrid = "X25519MLKEM768";
+
+TEST(context_protocol, groups_of_the_profiles_begin_with_the_hybrid_where_openssl_has_it) {
+  const bool has_it = test::openssl_has_group(hybrid);
+  for (const auto profile : {security_profile::modern, security_profile::intermediate}) {
+    ssl_configuration configuration = with_identity();
+    configuration.profile = profile;
+    const context made = context::make(configuration).value();
+    EXPECT_EQ(made.data().groups, has_it ? "X25519MLKEM768:X25519:P-256:P-384" : "X25519:P-256:P-384");
+    EXPECT_THAT(made.warnings(), IsEmpty());
+  }
+}
+
+TEST(context_protocol, post_quantum_groups_that_openssl_lacks_are_left_out_with_a_word) {
+  const std::string version = OpenSSL_version(OPENSSL_VERSION_STRING);
+  for (const std::string group : {"X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024", "MLKEM512", "MLKEM768",
+                                  "MLKEM1024", "x25519mlkem768"}) {
+    ssl_configuration configuration = with_identity();
+    configuration.groups = "P-384:" + group + ":P-256";
+    const auto made = context::make(configuration);
+    ASSERT_TRUE(accepted(made)) << group;
+    if (test::openssl_has_group(group.c_str())) {
+      EXPECT_EQ(made->data().groups, configuration.groups);
+      EXPECT_THAT(made->warnings(), IsEmpty());
+    } else {
+      EXPECT_EQ(made->data().groups, "P-384:P-256");
+      EXPECT_THAT(made->warnings(),
+                  ElementsAre("groups: " + group + " is left out, as this OpenSSL (" + version + ") doesn't have it"));
+    }
+    client_options client = tls13;
+    client.groups = "P-256";
+    EXPECT_EQ(try_with(configuration, client).group, "prime256v1") << group;
+    client.groups = "X25519";
+    EXPECT_FALSE(try_with(configuration, client).ok) << group;
+  }
+}
+
+TEST(context_protocol, every_group_that_is_left_out_is_named_once) {
+  if (test::openssl_has_group(hybrid)) GTEST_SKIP() << "this OpenSSL has them";
+  ssl_configuration configuration = with_identity();
+  configuration.groups = "X25519MLKEM768:MLKEM1024:X25519";
+  configuration.for_names = {{.names = {"ec.example"}, .alpn_protocols = {{"h2"}}}};
+  const auto made = context::make(configuration);
+  ASSERT_TRUE(accepted(made));
+  EXPECT_THAT(made->warnings(), ElementsAre(testing::StartsWith("groups: X25519MLKEM768 is left out"),
+                                            testing::StartsWith("groups: MLKEM1024 is left out")));
+  EXPECT_EQ(made->configuration().groups, configuration.groups);
+}
+
+TEST(context_protocol, some_group_must_be_left) {
+  ssl_configuration configuration = with_identity();
+  configuration.groups = "X25519MLKEM768:MLKEM768";
+  if (test::openssl_has_group(hybrid)) {
+    EXPECT_TRUE(accepted(context::make(configuration)));
+  } else {
+    EXPECT_TRUE(refused(context::make(configuration), bad_groups,
+                        "groups: \"X25519MLKEM768:MLKEM768\" leaves no group: this OpenSSL has none of them"));
   }
 }
 
@@ -408,7 +467,7 @@ TEST_P(resumption, works_with_one_ticket) {
   EXPECT_STREQ(SSL_get_servername(second.server.get(), TLSEXT_NAMETYPE_host_name), "ec.example");
 }
 
-TEST_P(resumption, is_off_where_clients_have_certificates) {
+TEST_P(resumption, works_where_clients_have_certificates) {
   const auto ca = test::make_ca();
   client_options options = client();
   options.certificate = test::issue(ca, {.common_name = "client"});
@@ -419,26 +478,25 @@ TEST_P(resumption, is_off_where_clients_have_certificates) {
     const context made = context::make(configuration).value();
     const auto first = shake_hands(ssl_ctx(made), options);
     ASSERT_TRUE(first.ok) << first.server_error;
-    for (const auto& ticket : first.tickets) {
-      // TLS 1.2 clients keep sessions by their id too, which the server has no cache for.
-      EXPECT_EQ(SSL_SESSION_has_ticket(ticket.get()), 0);
-    }
+    ASSERT_EQ(first.tickets.size(), 1U);
     client_options again = options;
-    again.resume = SSL_get_session(first.client.get());
+    again.resume = first.tickets[0].get();
     const auto second = shake_hands(ssl_ctx(made), again);
-    EXPECT_TRUE(second.ok);
-    EXPECT_FALSE(second.resumed);
+    EXPECT_TRUE(second.ok) << second.server_error;
+    EXPECT_TRUE(second.resumed);
+    EXPECT_EQ(second.verify_result, X509_V_OK);
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(context, resumption, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION));
 
+// What the client asks for comes on top, with its ClientHello: resumption_test.
 TEST(context_session_id, is_a_hash_of_what_decides_who_is_let_in) {
   const auto ca = test::make_ca();
   const auto other_ca = test::make_ca();
   std::vector<ssl_configuration> configurations(6, with_identity());
-  configurations[1].identities = {rsa_identity()};
-  configurations[2].identities.push_back(rsa_identity());
+  configurations[1].missing_certificate_is_fatal = true;
+  configurations[2].pre_shared_keys = true;
   configurations[3].verify_depth = 3;
   configurations[4].ca_certificates = trust_store::from_pem(ca.certificate).value();
   configurations[5].ca_certificates = trust_store::from_pem(other_ca.certificate).value();
@@ -484,69 +542,6 @@ TEST(context_alpn, is_optional_on_both_sides) {
   EXPECT_TRUE(not_offered.ok);
   EXPECT_EQ(not_offered.alpn, "");
 }
-
-// ---- SNI ----
-
-class context_sni : public testing::TestWithParam<int> {
- protected:
-  client_options client(const std::string& name = {}) const {
-    return {.min_version = GetParam(), .max_version = GetParam(), .server_name = name};
-  }
-
-  ssl_configuration configuration_ = [] {
-    ssl_configuration configuration;
-    configuration.identities = {ec_identity(), rsa_identity(), ed25519_identity()};
-    return configuration;
-  }();
-};
-
-TEST_P(context_sni, chooses_the_identity) {
-  const context made = context::make(configuration_).value();
-  const auto chosen = [&](const std::string& name) {
-    return shake_hands(ssl_ctx(made), client(name)).server_certificate;
-  };
-  EXPECT_EQ(chosen("ec.example"), "ec");
-  EXPECT_EQ(chosen("rsa.example"), "rsa");
-  EXPECT_EQ(chosen("RSA.Example"), "rsa");
-  EXPECT_EQ(chosen("a.wild.example"), "rsa");
-  EXPECT_EQ(chosen("ed25519.example"), "ed25519");
-  EXPECT_EQ(chosen("a.b.wild.example"), "ec") << "the default";
-  EXPECT_EQ(chosen("unknown.example"), "ec");
-  EXPECT_EQ(chosen(""), "ec");
-  EXPECT_EQ(ERR_peek_error(), 0U);
-}
-
-// OpenSSL would take the certificate of another type of key, had it more than one.
-TEST_P(context_sni, never_mixes_identities) {
-  const context made = context::make(configuration_).value();
-  client_options client_of_rsa = client();
-  client_of_rsa.signature_algorithms = "RSA+SHA256:rsa_pss_rsae_sha256";
-  EXPECT_FALSE(shake_hands(ssl_ctx(made), client_of_rsa).ok) << "the default is an EC key";
-  client_of_rsa.server_name = "rsa.example";
-  EXPECT_EQ(shake_hands(ssl_ctx(made), client_of_rsa).server_certificate, "rsa");
-  client_options client_of_ec = client("rsa.example");
-  client_of_ec.signature_algorithms = "ECDSA+SHA256";
-  EXPECT_FALSE(shake_hands(ssl_ctx(made), client_of_ec).ok) << "rsa.example has an RSA key";
-}
-
-TEST_P(context_sni, sends_the_chain_of_the_chosen_one) {
-  const auto ca = test::make_ca();
-  const auto server = test::issue(ca, {.common_name = "chain", .names = {"chain.example"}});
-  configuration_.identities.push_back(identity::from_pem(server.certificate + ca.certificate, server.key).value());
-  const context made = context::make(configuration_).value();
-  const auto outcome = shake_hands(ssl_ctx(made), client("chain.example"));
-  EXPECT_EQ(outcome.server_certificate, "chain");
-  EXPECT_EQ(outcome.server_chain_length, 2);
-  EXPECT_EQ(shake_hands(ssl_ctx(made), client("rsa.example")).server_chain_length, 1);
-}
-
-TEST_P(context_sni, takes_the_first_of_two_that_match) {
-  configuration_.identities.push_back(
-      to_identity(test::make_self_signed({.common_name = "second", .names = {"rsa.example"}})));
-  EXPECT_EQ(try_with(configuration_, client("rsa.example")).server_certificate, "rsa");
-}
-
-INSTANTIATE_TEST_SUITE_P(context, context_sni, testing::Values(TLS1_2_VERSION, TLS1_3_VERSION));
 
 // ---- client certificates ----
 

@@ -65,6 +65,15 @@ TEST(ToolOptions, DefaultsAreTheLibrarys) {
   EXPECT_FALSE(options.client_ca);
   EXPECT_EQ(options.client_verify, ssl_configuration{}.verify_mode);
   EXPECT_FALSE(options.psk_file);
+  EXPECT_EQ(options.unknown_name, ssl_configuration{}.unknown_names);
+  EXPECT_EQ(options.crl_policy, ssl_configuration{}.missing_revocation_list);
+  EXPECT_EQ(options.resumption_lifetime, ssl_configuration{}.resumption_lifetime);
+  EXPECT_EQ(options.groups, ssl_configuration{}.groups);
+  EXPECT_FALSE(options.crl);
+  EXPECT_TRUE(options.allow.empty());
+  EXPECT_TRUE(options.for_names.empty());
+  EXPECT_FALSE(options.ticket_secret);
+  EXPECT_EQ(options.watch, 0s);
   EXPECT_EQ(options.listen, (address{.host = "127.0.0.1", .port = 0}));
   EXPECT_EQ(forward({}).connect_timeout, 5s);
   EXPECT_EQ(forward({}).to, (address{.host = "127.0.0.1", .port = 80}));
@@ -90,6 +99,15 @@ TEST(ToolOptions, EveryOptionArrives) {
                                                                "--client-verify",
                                                                "query",
                                                                "--psk-file=keys.psk",
+                                                               "--unknown-name=refuse",
+                                                               "--groups",
+                                                               "x25519:secp256r1",
+                                                               "--ticket-secret",
+                                                               "tickets",
+                                                               "--resumption-lifetime",
+                                                               "2h",
+                                                               "--watch",
+                                                               "10s",
                                                                "--alpn",
                                                                "h2,http/1.1",
                                                                "--alpn",
@@ -106,6 +124,8 @@ TEST(ToolOptions, EveryOptionArrives) {
                                                                "1000000",
                                                                "--shutdown-timeout",
                                                                "0s",
+                                                               "--key-threads",
+                                                               "2",
                                                                "--threads",
                                                                "3",
                                                                "--log-level",
@@ -126,12 +146,18 @@ TEST(ToolOptions, EveryOptionArrives) {
   EXPECT_EQ(service.client_ca, "ca.pem");
   EXPECT_EQ(service.client_verify, peer_verify_mode::query);
   EXPECT_EQ(service.psk_file, "keys.psk");
+  EXPECT_EQ(service.unknown_name, unknown_name_policy::refuse);
+  EXPECT_EQ(service.groups, "x25519:secp256r1");
+  EXPECT_EQ(service.ticket_secret, "tickets");
+  EXPECT_EQ(service.resumption_lifetime, 2h);
+  EXPECT_EQ(service.watch, 10s);
   EXPECT_EQ(service.alpn, (words{"h2", "http/1.1", "x"}));
   EXPECT_EQ(service.profile, security_profile::modern);
   EXPECT_EQ(service.handshake_timeout, 1500ms);
   EXPECT_EQ(service.max_handshakes, 1u);
   EXPECT_EQ(service.max_handshakes_per_address, 2u);
   EXPECT_EQ(service.threads, 3u);
+  EXPECT_EQ(service.key_threads, 2u);
   EXPECT_EQ(service.max_pending_connections, 1'000'000u);
   EXPECT_EQ(service.shutdown_timeout, 0s);
   EXPECT_EQ(service.level, log_level::debug);
@@ -154,6 +180,77 @@ TEST(ToolOptions, ClientsAreVerifiedWhereThereIsACa) {
   EXPECT_EQ(echo({"--client-verify", "query"}).service.client_verify, peer_verify_mode::query);
   EXPECT_EQ(echo({"--client-verify", "none"}).service.client_verify, peer_verify_mode::none);
   EXPECT_EQ(echo({"--psk-file", "keys"}).service.client_verify, peer_verify_mode::none);
+}
+
+// What each --cert of a command line got: certificate, key, OCSP response.
+std::vector<words> sources(const words& more) {
+  words arguments{"echo", "--listen", ":0"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  std::vector<words> all;
+  const auto parsed = std::get<echo_options>(parse_options(arguments));
+  for (const certificate_source& each : parsed.service.certificates) {
+    all.push_back({each.certificate, each.key, each.ocsp_response});
+  }
+  return all;
+}
+
+TEST(ToolOptions, KeysAndOcspResponsesFindTheirCertificate) {
+  using rows = std::vector<words>;
+  // As many of each: by number, in whichever order.
+  EXPECT_EQ(sources({"--cert", "a", "--key", "b", "--cert", "c", "--key", "d"}),
+            (rows{{"a", "b", ""}, {"c", "d", ""}}));
+  EXPECT_EQ(sources({"--key=b", "--cert=a", "--key=d", "--cert=c"}), (rows{{"a", "b", ""}, {"c", "d", ""}}));
+  EXPECT_EQ(sources({"--ocsp-response", "o", "--cert", "a"}), (rows{{"a", "", "o"}}));
+  // Fewer: each to the one before it.
+  EXPECT_EQ(sources({"--cert", "a.p12", "--cert", "c", "--key", "d", "--cert=e", "--ocsp-response=f"}),
+            (rows{{"a.p12", "", ""}, {"c", "d", ""}, {"e", "", "f"}}));
+  EXPECT_EQ(sources({"--cert", "a", "--key", "pkcs11:object=key"}), (rows{{"a", "pkcs11:object=key", ""}}));
+}
+
+TEST(ToolOptions, WhatStandsBehindForIsForTheseNames) {
+  const service_options options =
+      echo({"--alpn", "h2", "--for", "a.example,*.b.example", "--client-ca", "ca", "--allow", "cn=alice", "--allow",
+            "ou=staff", "--for=c.example", "--alpn=http/1.1", "--profile", "modern"})
+          .service;
+  EXPECT_EQ(options.alpn, words{"h2"});
+  EXPECT_FALSE(options.client_ca);
+  EXPECT_EQ(options.client_verify, peer_verify_mode::none);
+  EXPECT_TRUE(options.allow.empty());
+  EXPECT_TRUE(options.asks_for_certificates());
+  ASSERT_EQ(options.for_names.size(), 2u);
+  const name_options& first = options.for_names[0];
+  EXPECT_EQ(first.names, (words{"a.example", "*.b.example"}));
+  EXPECT_EQ(first.client_ca, "ca");
+  EXPECT_EQ(first.client_verify, peer_verify_mode::verify);
+  ASSERT_TRUE(first.allow && first.allow->size() == 2);
+  EXPECT_EQ(first.allow->at(1).text(), "ou=staff");
+  EXPECT_FALSE(first.alpn || first.profile || first.crl);
+  const name_options& second = options.for_names[1];
+  EXPECT_EQ(second.names, words{"c.example"});
+  EXPECT_EQ(second.alpn, words{"http/1.1"});
+  EXPECT_EQ(second.profile, security_profile::modern);
+  EXPECT_FALSE(second.client_ca || second.client_verify || second.crl || second.allow);
+}
+
+TEST(ToolOptions, ForMayLetInWhomTheRestDoesNot) {
+  const auto options = echo({"--client-ca", "ca", "--for", "open.example", "--client-verify", "none"}).service;
+  EXPECT_EQ(options.for_names.at(0).client_verify, peer_verify_mode::none);
+  const auto inherited = echo({"--client-ca", "ca", "--for", "a.example", "--allow", "cn=alice"}).service;
+  EXPECT_FALSE(inherited.for_names.at(0).client_verify);
+  EXPECT_FALSE(echo({"--for", "a.example", "--alpn", "h2"}).service.asks_for_certificates());
+}
+
+TEST(ToolOptions, CheckTakesTheOptionsOfEchoAndForward) {
+  const auto checked = [](words more) {
+    more.insert(more.begin(), "check");
+    return std::get<check_options>(parse_options(more)).service;
+  };
+  EXPECT_TRUE(checked({"--self-signed"}).self_signed);
+  EXPECT_EQ(checked({"--self-signed", "--listen", "[::1]:8443", "--to", "a:1"}).listen.host, "::1");
+  EXPECT_EQ(complaint({"check"}), "--cert: is required, with --key; for development use --self-signed instead");
+  EXPECT_EQ(complaint({"check", "--self-signed", "--to", ":80"}), "--to: \":80\" has no host to connect to");
+  EXPECT_EQ(complaint({"check", "--self-signed", "--connect-timeout", "0s"}),
+            "--connect-timeout: must be longer than 0");
 }
 
 TEST(ToolOptions, PreSharedKeysNeedNoCertificate) {
@@ -219,7 +316,8 @@ TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
       {{"--alpn", "--threads"}, "--alpn: needs a value, found \"--threads\""},
       {{"--self-signed=yes"}, "--self-signed: takes no value"},
       {{"--cert", "a.pem"}, "--self-signed: excludes --cert"},
-      {{"--key", "a.key"}, "--self-signed: excludes --key"},
+      {{"--key", "a.key"}, "--key: has no --cert before it that it could belong to"},
+      {{"--ocsp-response", "a.ocsp"}, "--ocsp-response: has no --cert before it that it could belong to"},
       {{"--passphrase-file", "x"}, "--passphrase-file: is for the keys of --key; --self-signed has none"},
       {{"--client-ca", ""}, "--client-ca: the file or directory name is empty"},
       {{"--client-ca", "a", "--client-ca", "b"}, "--client-ca: given more than once"},
@@ -228,6 +326,46 @@ TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
        "--client-ca: is of no use with --client-verify none: everybody would be let in"},
       {{"--client-verify", "verify"},
        "--client-verify: verify needs --client-ca: somebody has to vouch for the clients"},
+      {{"--unknown-name", "guess"}, "--unknown-name: \"guess\" is not one of default, refuse"},
+      {{"--crl", "crl"}, "--crl: needs --client-ca: it is about clients' certificates"},
+      {{"--crl-policy", "soft-fail"}, "--crl-policy: needs --crl"},
+      {{"--client-ca", "ca", "--crl", "crl", "--crl-policy", "soft"},
+       "--crl-policy: \"soft\" is not one of hard-fail, soft-fail"},
+      {{"--allow", "cn=alice"},
+       "--allow: needs --client-ca, and not --client-verify query: otherwise everybody would be let in"},
+      {{"--client-ca", "ca", "--client-verify", "query", "--allow", "cn=alice"},
+       "--allow: needs --client-ca, and not --client-verify query: otherwise everybody would be let in"},
+      {{"--groups", ""}, "--groups: the list is empty"},
+      {{"--ticket-secret", ""}, "--ticket-secret: the file name is empty"},
+      {{"--resumption-lifetime", "169h"}, "--resumption-lifetime: must be at most 7 days (168h)"},
+      {{"--resumption-lifetime", "1500ms"}, "--resumption-lifetime: must be whole seconds"},
+      {{"--resumption-lifetime", "0s", "--ticket-secret", "x"},
+       "--ticket-secret: is of no use with --resumption-lifetime 0s: nothing would be resumed"},
+      {{"--watch", "0s"}, "--watch: must be longer than 0"},
+      {{"--for", "a.example"}, "--for: for a.example: nothing stands behind it that is to be different"},
+      {{"--for", "a.example,", "--alpn", "h2"}, "--for: \"a.example,\" has an empty name"},
+      {{"--for"}, "--for: needs a value"},
+      {{"--for="}, "--for: needs a value"},
+      {{"--for", "--alpn", "h2"}, "--for: needs a value, found \"--alpn\""},
+      {{"--for", "a.example", "--alpn"}, "--alpn: needs a value"},
+      {{"--for", "a.example", "--alpn", "--threads"}, "--alpn: needs a value, found \"--threads\""},
+      {{"--for", "a.example", "--threads", "1"},
+       "--threads: can't be for certain names alone: write it before the first --for"},
+      {{"--for", "a.example", "--threads=1"},
+       "--threads: can't be for certain names alone: write it before the first --for"},
+      {{"--for", "a.example", "--bogus"}, "unknown option \"--bogus\" (see --help)"},
+      {{"--for", "a.example", "--to", "a:1"}, "unknown option \"--to\" (see --help)"},
+      {{"--for", "a.example", "extra"}, "unexpected argument \"extra\" (see --help)"},
+      {{"--for", "a.example", "--client-verify", "verify"},
+       "--client-verify: for a.example: verify needs --client-ca: somebody has to vouch for the clients"},
+      {{"--for", "a.example", "--crl", "crl"},
+       "--crl: for a.example: needs --client-ca: it is about clients' certificates"},
+      {{"--for", "a.example", "--allow", "cn=alice"},
+       "--allow: for a.example: needs --client-ca, and not --client-verify query: otherwise everybody would be let in"},
+      {{"--for", "a.example", "--client-ca", "ca", "--client-verify", "none"},
+       "--client-ca: for a.example: is of no use with --client-verify none: everybody would be let in"},
+      {{"--for", "a.example", "--alpn", "h2", "--for", "b.example", "--profile", "old"},
+       "--profile: \"old\" is not one of modern, intermediate"},
       {{"--psk-file", ""}, "--psk-file: the file name is empty"},
       {{"--psk-file", "a", "--psk-file", "b"}, "--psk-file: given more than once"},
       {{"--to", "127.0.0.1:80"}, "unknown option \"--to\" (see --help)"},
@@ -235,7 +373,7 @@ TEST(ToolOptions, SaysWhatIsWrongWithAValue) {
       {{"-x"}, "unknown option \"-x\" (see --help)"},
       {{"extra"}, "unexpected argument \"extra\" (see --help)"},
       {{"a\nb"}, R"(unexpected argument "a\nb" (see --help))"},
-      {{"forward"}, "one command at a time: echo, forward or explain (see --help)"},
+      {{"forward"}, "one command at a time: echo, forward, check or explain (see --help)"},
   };
   for (const row& row : rows) {
     words arguments{"echo", "--listen", "127.0.0.1:0", "--self-signed"};
@@ -251,25 +389,21 @@ TEST(ToolOptions, SaysWhatIsMissing) {
   };
   const words listen{"echo", "--listen", ":0"};
   const std::vector<row> rows{
-      {{}, "a command is missing: echo, forward or explain (see --help)"},
+      {{}, "a command is missing: echo, forward, check or explain (see --help)"},
       {{"serve"}, "unexpected argument \"serve\" (see --help)"},
       {{""}, "unexpected argument \"\" (see --help)"},
       {{"--self-signed"}, "unknown option \"--self-signed\" (see --help)"},
       {{"echo", "--self-signed"}, "--listen: is required, for instance --listen 127.0.0.1:8443"},
       {{"echo", "--listen", ":0"}, "--cert: is required, with --key; for development use --self-signed instead"},
-      {{"echo", "--listen", ":0", "--cert", "a"},
-       "--cert: given 1 time, but --key 0 times: each certificate needs its key"},
-      {{"echo", "--listen", ":0", "--key", "a"},
-       "--cert: given 0 times, but --key 1 time: each certificate needs its key"},
+      {{"echo", "--listen", ":0", "--key", "a"}, "--key: has no --cert before it that it could belong to"},
       {{"echo", "--listen", ":0", "--key", "a", "--cert", "a", "--cert", "b"},
-       "--cert: given 2 times, but --key 1 time: each certificate needs its key"},
+       "--key: has no --cert before it that it could belong to"},
+      {{"echo", "--listen", ":0", "--cert", "a", "--key", "a", "--key", "b"}, "--key: given twice for the same --cert"},
       {{"echo", "--listen", ":0", "--cert=", "--key=a"}, "--cert: needs a value"},
       {{"echo", "--listen", ":0", "--cert", "", "--key", "a"}, "--cert: the file name is empty"},
       {{"echo", "--listen", ":0", "--cert", "a", "--key", ""}, "--key: the file name is empty"},
       {{"echo", "--listen", ":0", "--cert", "a", "--key", "a", "--passphrase-file", ""},
        "--passphrase-file: the file name is empty"},
-      {{"echo", "--listen", ":0", "--psk-file", "a", "--cert", "a"},
-       "--cert: given 1 time, but --key 0 times: each certificate needs its key"},
       {{"echo", "--listen", ":0", "--psk-file", "a", "--passphrase-file", "a"},
        "--passphrase-file: is for the keys of --key; there is none"},
       {{"echo", "--listen", ":0", "--psk-file", "a", "--client-ca", "a"},
@@ -309,12 +443,23 @@ TEST(ToolOptions, HelpFitsAndNamesEveryOption) {
                                    "--passphrase-file",
                                    "--client-ca",
                                    "--client-verify",
+                                   "--crl",
+                                   "--crl-policy",
+                                   "--allow",
+                                   "--for",
+                                   "--unknown-name",
+                                   "--ocsp-response",
+                                   "--groups",
+                                   "--ticket-secret",
+                                   "--resumption-lifetime",
+                                   "--watch",
                                    "--psk-file",
                                    "--handshake-timeout",
                                    "--max-handshakes",
                                    "--max-handshakes-per-address",
                                    "--max-pending-connections",
                                    "--shutdown-timeout",
+                                   "--key-threads",
                                    "--threads",
                                    "--alpn",
                                    "--profile",
