@@ -27,7 +27,9 @@ class context {
   /// What it was made of.
   const ssl_configuration& configuration() const noexcept;
 
-  /// What is odd but not refused, a sentence each: those of the identities and of the trust store.
+  /// What is odd but not refused, a sentence each: those of the identities, the trust store, the revocation lists and
+  /// the ticket keys; identities that no client will see; lists that the trust store's CAs haven't signed; groups that
+  /// this OpenSSL doesn't have. Those of for_names begin with "for_names (NAME): ".
   std::span<const std::string> warnings() const noexcept;
 
   /// For the library's own use.

@@ -52,13 +52,18 @@ class identity {
   /// "pkcs11:token=web;object=key" (RFC 7512), by a provider or an engine that the system has. A key may stay where it
   /// is (in an HSM) and only sign, which is tried here. Either may also be the name of a PEM file. A PIN that a URI
   /// doesn't have is asked of `passphrase`; in sentences URIs stand without their PIN.
+  /// The first URI that isn't "file:" takes OpenSSL's questions off the terminal for the whole process
+  /// (UI_set_default_method()), unless the program has done so itself, which it should before there are threads.
   static result<identity> from_uris(std::string_view chain, std::string_view key,
                                     const passphrase_source& passphrase = {});
 
   /// The same identity, which staples an OCSP response (RFC 6066 section 8): DER, for its first certificate, good, and
   /// signed by that one's issuer, if it is in the chain, or by a delegate of it. From when it is out of date it isn't
-  /// sent any more. Errors: configuration_error::bad_ocsp_response.
+  /// sent any more; one that isn't in force now is no error but a warning. It replaces the response before it, if any.
+  /// Errors: configuration_error::bad_ocsp_response.
   result<identity> with_ocsp_response(std::string_view response) const;
+
+  /// The same from a file of at most 1 MiB. Errors also: unreadable_file and file_too_large.
   result<identity> with_ocsp_response_file(const std::filesystem::path& file) const;
 
   /// When its OCSP response is out of date; none if it has none.

@@ -101,6 +101,7 @@ struct ssl_configuration {
 
   /// Who of the clients whose certificate is good gets in: whom at least one of these matches. Empty: all of them.
   /// Others end with handshake_error::denied_by_policy and the alert access_denied. Only with peer_verify_mode::verify.
+  /// Where a slot has ignored the certificate's errors its word counts as if it were good.
   /// A client with a pre-shared key shows no certificate and isn't judged by these.
   std::vector<access_rule> allow{};
 

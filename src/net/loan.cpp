@@ -18,7 +18,8 @@ namespace {
 // Of the flight with our certificates; it grows where they are many.
 constexpr std::size_t first_output_size = 8 * 1024;
 
-/// One step. It gets no input: nothing that the client says is looked at on a worker thread, and so nothing is asked.
+/// One step. It gets no input: what the client says after its first flight is looked at on the loop. What it has said
+/// in the same record (TLS 1.2) may end in a question, which the loop asks then.
 void make_step(returned_session& lent) {
   io_window window{};
   lent.output.resize(first_output_size);

@@ -4,6 +4,7 @@
 #include <sallyport/access_rule.hpp>
 
 #include "access_rule_data.hpp"
+#include "ascii.hpp"
 #include "openssl.hpp"
 #include "printable.hpp"
 #include "server_names.hpp"
@@ -83,14 +84,9 @@ parsed_value parse_uri(std::string_view uri) {
 }
 
 std::optional<std::string> from_hexadecimal(std::string_view digits) {
-  const auto value_of = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-  };
   std::string bytes;
   for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-    const int high = value_of(digits[i]), low = value_of(digits[i + 1]);
+    const int high = detail::hexadecimal(digits[i]), low = detail::hexadecimal(digits[i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     bytes += static_cast<char>(high * 16 + low);
   }

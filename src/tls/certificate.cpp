@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/certificate.hpp>
 
+#include "asn1_time.hpp"
 #include "certificate_data.hpp"
 #include "pem.hpp"
 #include "utf8.hpp"
@@ -17,7 +18,6 @@
 #include <array>
 #include <climits>
 #include <cstring>
-#include <ctime>
 #include <new>
 
 #include <arpa/inet.h>
@@ -27,10 +27,10 @@ namespace sallyport {
 namespace {
 
 using detail::certificate_data;
+using detail::general_names_ptr;
 using detail::openssl_free;
 using detail::x509_ptr;
 
-using general_names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_free<GENERAL_NAMES_free>>;
 using openssl_text = std::unique_ptr<char, decltype([](char* text) { OPENSSL_free(text); })>;
 
 // Users look at certificates in slots too, which may run within a handshake: the queue stays as it was, whatever
@@ -93,24 +93,6 @@ std::vector<std::string> alternative_names(const certificate_data& data, int kin
     if (kind != GEN_IPADD || !text.empty()) texts.push_back(std::move(text));
   }
   return texts;
-}
-
-// `unreadable` for a date that OpenSSL can't read. What system_clock can't hold (its nanoseconds end in 2262, and
-// certificates without an end say 9999) becomes its nearest point.
-std::chrono::system_clock::time_point time_of(const ASN1_TIME* time, std::chrono::system_clock::time_point unreadable) {
-  using clock = std::chrono::system_clock;
-  using std::chrono::seconds;
-  const queue_mark mark;
-  std::tm parts{};
-  if (!time || ASN1_TIME_to_tm(time, &parts) != 1) return unreadable;
-  const seconds since_epoch{::timegm(&parts)};
-  if (since_epoch >= std::chrono::floor<seconds>(clock::time_point::max().time_since_epoch())) {
-    return clock::time_point::max();
-  }
-  if (since_epoch <= std::chrono::ceil<seconds>(clock::time_point::min().time_since_epoch())) {
-    return clock::time_point::min();
-  }
-  return clock::time_point{since_epoch};
 }
 
 error bad_certificate(const std::string& reason) {
@@ -192,11 +174,13 @@ std::string certificate::serial_number() const {
 
 // A certificate whose dates can't be read is never valid.
 std::chrono::system_clock::time_point certificate::not_before() const {
-  return time_of(X509_get0_notBefore(data_->certificate.get()), std::chrono::system_clock::time_point::max());
+  return detail::time_of(X509_get0_notBefore(data_->certificate.get()))
+      .value_or(std::chrono::system_clock::time_point::max());
 }
 
 std::chrono::system_clock::time_point certificate::not_after() const {
-  return time_of(X509_get0_notAfter(data_->certificate.get()), std::chrono::system_clock::time_point::min());
+  return detail::time_of(X509_get0_notAfter(data_->certificate.get()))
+      .value_or(std::chrono::system_clock::time_point::min());
 }
 
 std::vector<std::string> certificate::dns_names() const { return alternative_names(*data_, GEN_DNS); }

@@ -22,8 +22,6 @@ std::string text_of(const openssl_bytes& bytes, int size) {
   return {reinterpret_cast<const char*>(bytes.get()), static_cast<std::size_t>(size)};
 }
 
-using general_names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_free<GENERAL_NAMES_free>>;
-
 // OpenSSL sets the flag for extensions that don't parse, or are there twice. It doesn't mind bytes behind the end of
 // one.
 bool has_bad_extensions(X509* client) noexcept {

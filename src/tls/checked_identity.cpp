@@ -3,17 +3,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "checked_identity.hpp"
 
-#include "pem.hpp"
+#include "asn1_time.hpp"
 
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <utility>
-
-#include <sys/stat.h>
 
 namespace sallyport::detail {
 
@@ -164,14 +160,6 @@ result<std::shared_ptr<identity_data>> checked_identity(std::vector<x509_ptr> ce
   }
   ERR_clear_error();
   return data;
-}
-
-std::string permission_warning(const std::string& name, mode_t permissions) {
-  if ((permissions & (S_IRGRP | S_IROTH)) == 0) return {};
-  std::array<char, 8> mode{};
-  std::snprintf(mode.data(), mode.size(), "%04o", static_cast<unsigned>(permissions & 07777));
-  const char* who = (permissions & S_IROTH) != 0 ? "everybody" : "its group";
-  return name + ": the private key can be read by " + who + " (mode " + mode.data() + "); only its owner should";
 }
 
 }  // namespace sallyport::detail

@@ -14,8 +14,6 @@
 #include <string>
 #include <vector>
 
-#include <sys/types.h>
-
 namespace sallyport::detail {
 
 /// Files with certificates and keys are never larger.
@@ -40,9 +38,6 @@ std::vector<x509_ptr> take_chain_of(std::vector<x509_ptr>& certificates, const E
 /// them, nothing is too weak; and the warnings. `certificates` has at least one.
 result<std::shared_ptr<identity_data>> checked_identity(std::vector<x509_ptr> certificates, pkey_ptr key,
                                                         const identity_names& names);
-
-/// Empty unless somebody other than its owner may read a key's file.
-std::string permission_warning(const std::string& name, mode_t permissions);
 
 }  // namespace sallyport::detail
 

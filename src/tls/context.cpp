@@ -152,6 +152,7 @@ void collect_warnings(context_data& data, const ssl_configuration& configuration
     append(configuration.revocation->warnings());
     append(detail::warnings_about(*configuration.ca_certificates, *configuration.revocation));
   }
+  if (configuration.tickets) append(configuration.tickets->warnings());
   if (configuration.groups.empty()) return;
   for (const std::string& group : detail::usable_groups_of(configuration.groups).missing) {
     data.warnings.push_back("groups: " + group + " is left out, as this OpenSSL (" +
@@ -189,6 +190,24 @@ ssl_configuration merged(const context_data& of_all, const name_settings& differ
 error about(const std::string& name, error refusal) {
   refusal.detail = "for_names (" + detail::printable(name) + "): " + refusal.detail;
   return refusal;
+}
+
+/// Of what isn't as for all.
+void collect_warnings_of_names(context_data& data) {
+  for (std::size_t i = 0; i < data.of_names.size(); ++i) {
+    const name_settings& different = data.configuration.for_names[i];
+    const ssl_configuration& settings = data.of_names[i]->configuration;
+    const auto append = [&](std::span<const std::string> more) {
+      for (const std::string& sentence : more) {
+        data.warnings.push_back("for_names (" + detail::printable(different.names.front()) + "): " + sentence);
+      }
+    };
+    if (different.ca_certificates) append(different.ca_certificates->warnings());
+    if (different.revocation) append(different.revocation->warnings());
+    if (settings.revocation && (different.ca_certificates || different.revocation)) {
+      append(detail::warnings_about(*settings.ca_certificates, *settings.revocation));
+    }
+  }
 }
 
 /// Everything but what belongs to names.
@@ -246,6 +265,7 @@ result<context> context::make(const ssl_configuration& configuration) {
   const std::shared_ptr<context_data> data = *std::move(made);
   if (auto refusal = add_settings_of_names(*data)) return *std::move(refusal);
   collect_warnings(*data, configuration);
+  collect_warnings_of_names(*data);
   ERR_clear_error();
   return context{data};
 }

@@ -5,8 +5,10 @@
 
 #include "certificate_data.hpp"
 #include "checked_identity.hpp"
+#include "file_contents.hpp"
 #include "identity_data.hpp"
 #include "pem.hpp"
+#include "permission_warning.hpp"
 #include "pkcs12.hpp"
 #include "self_signed.hpp"
 
@@ -62,7 +64,7 @@ result<identity> identity::from_pem_files(const std::filesystem::path& chain, co
   if (key == chain) {
     auto data = make_data(chain_text, chain_text, passphrase);
     if (!data) return data.error();
-    const std::string warning = permission_warning(chain.string(), chain_file->permissions);
+    const std::string warning = permission_warning(chain.string(), "private key", chain_file->permissions);
     if (!warning.empty()) (*data)->warnings.push_back(warning);
     return identity{std::move(*data)};
   }
@@ -71,7 +73,7 @@ result<identity> identity::from_pem_files(const std::filesystem::path& chain, co
   if (!key_file) return key_file.error();
   auto data = make_data(chain_text, {.text = key_file->text.view(), .name = key.string(), .is_file = true}, passphrase);
   if (!data) return data.error();
-  const std::string warning = permission_warning(key.string(), key_file->permissions);
+  const std::string warning = permission_warning(key.string(), "private key", key_file->permissions);
   if (!warning.empty()) (*data)->warnings.push_back(warning);
   return identity{std::move(*data)};
 }
@@ -83,15 +85,12 @@ result<identity> identity::from_pkcs12(std::string_view bytes, const passphrase_
 }
 
 result<identity> identity::from_pkcs12_file(const std::filesystem::path& file, const passphrase_source& passphrase) {
-  const auto contents = detail::read_file(file, identity_file_limit);
-  if (!contents && contents.error().code == configuration_error::file_too_large) {
-    return error{configuration_error::file_too_large, file.string() + ": larger than 1 MiB, which no PKCS#12 file is"};
-  }
+  const auto contents = detail::read_file(file, identity_file_limit, "PKCS#12 file");
   if (!contents) return contents.error();
   auto data =
       make_data_from_pkcs12({.text = contents->text.view(), .name = file.string(), .is_file = true}, passphrase);
   if (!data) return data.error();
-  const std::string warning = permission_warning(file.string(), contents->permissions);
+  const std::string warning = permission_warning(file.string(), "private key", contents->permissions);
   if (!warning.empty()) (*data)->warnings.push_back(warning);
   return identity{std::move(*data)};
 }

@@ -4,9 +4,11 @@
 #include <sallyport/identity.hpp>
 
 #include "checked_identity.hpp"
+#include "file_contents.hpp"
 #include "key_store.hpp"
 #include "object_uri.hpp"
 #include "pem.hpp"
+#include "permission_warning.hpp"
 
 #include <functional>
 #include <map>
@@ -58,7 +60,7 @@ std::string warning_of_file(std::string_view key) {
   const std::string file = scheme.empty() ? std::string(key) : detail::file_of(key);
   struct stat status {};
   if (file.empty() || ::stat(file.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  return detail::permission_warning(file, status.st_mode);
+  return detail::permission_warning(file, "private key", status.st_mode);
 }
 
 }  // namespace

@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/identity.hpp>
 
+#include "file_contents.hpp"
 #include "identity_data.hpp"
 #include "ocsp_response.hpp"
 #include "ocsp_stapling.hpp"
-#include "pem.hpp"
 
 #include <utility>
 
@@ -25,6 +25,8 @@ result<std::shared_ptr<const detail::identity_data>> with_response(const detail:
   auto copy = std::make_shared<detail::identity_data>(data);
   copy->certificate = detail::stapled(data.certificate.get(), response);
   if (!copy->certificate) return error{configuration_error::internal, name + ": " + detail::take_openssl_error()};
+  // Those of the response that it stapled so far, which were put last, go with it.
+  if (data.staple) copy->warnings.resize(copy->warnings.size() - data.staple->warnings.size());
   copy->warnings.insert(copy->warnings.end(), response->warnings.begin(), response->warnings.end());
   copy->staple = std::move(response);
   ERR_clear_error();

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -124,15 +125,23 @@ result<objects> load(OSSL_STORE_CTX* store, const wanted& kind, const std::strin
   return found;
 }
 
+// Providers may ask OpenSSL's default for a PIN, later and for a signature too, and that is the terminal; the method
+// that a store is opened with isn't for that. The default is the process's and has no lock: it is set once at most, and
+// whoever has set another one keeps it.
+void keep_off_the_terminal(UI_METHOD* refusing) {
+  static std::once_flag done;
+  std::call_once(done, [&] {
+    if (UI_get_default_method() == UI_OpenSSL()) UI_set_default_method(refusing);
+  });
+}
+
 // Nothing if no provider knows the scheme, and it is for the engine to try.
 std::optional<result<objects>> load_from_store(const wanted& kind, const std::string& uri, const std::string& name,
                                                const passphrase_source& passphrase) {
   passphrase_prompt prompt{name, passphrase};
   UI_METHOD* const method = passphrase_prompt::method();
   if (!method) return error{configuration_error::internal, name + ": out of memory"};
-  // Providers may ask OpenSSL's default for a PIN, later and for a signature too, and that is the terminal. Whoever has
-  // set another one keeps it.
-  if (scheme_of(uri) != "file" && UI_get_default_method() == UI_OpenSSL()) UI_set_default_method(method);
+  if (scheme_of(uri) != "file") keep_off_the_terminal(method);
   ERR_clear_error();
   const store_ptr store{OSSL_STORE_open(uri.c_str(), method, &prompt, nullptr, nullptr)};
   prompt.rethrow();
@@ -168,11 +177,24 @@ result<pkey_ptr> private_key_from_uri(const std::string& uri, const passphrase_s
   return std::move((*stored)->key);
 }
 
+namespace {
+
+// Null for keys that digest by themselves.
+const EVP_MD* trial_digest(EVP_PKEY* key, int type) {
+  if (type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448) return nullptr;
+  // A key for RSA-PSS alone may be for one digest alone (RFC 4055 section 3.1).
+  int only = NID_undef;
+  const bool is_restricted = type == EVP_PKEY_RSA_PSS && EVP_PKEY_get_default_digest_nid(key, &only) == 2;
+  const EVP_MD* const found = is_restricted ? EVP_get_digestbynid(only) : nullptr;
+  return found ? found : EVP_sha256();
+}
+
+}  // namespace
+
 std::string signing_problem(EVP_PKEY* key, const X509* certificate) {
   constexpr std::array<unsigned char, 32> text{};
   const int type = EVP_PKEY_get_base_id(key);
-  const bool digests_itself = type == EVP_PKEY_ED25519 || type == EVP_PKEY_ED448;
-  const EVP_MD* digest = digests_itself ? nullptr : EVP_sha256();
+  const EVP_MD* const digest = trial_digest(key, type);
   const auto set_padding = [&](EVP_PKEY_CTX* context) {
     return type != EVP_PKEY_RSA || (EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_PSS_PADDING) > 0 &&
                                     EVP_PKEY_CTX_set_rsa_pss_saltlen(context, RSA_PSS_SALTLEN_DIGEST) > 0);

@@ -3,30 +3,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "object_uri.hpp"
 
+#include "ascii.hpp"
+
 #include <algorithm>
 #include <array>
+#include <span>
 
 namespace sallyport::detail {
 
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 std::string lower(std::string_view text) {
   std::string result{text};
-  std::ranges::transform(result, result.begin(), [](char c) { return lower(c); });
+  std::ranges::transform(result, result.begin(), [](char c) { return detail::lower(c); });
   return result;
 }
 
 }  // namespace
 
 std::string scheme_of(std::string_view text) {
-  const auto is_letter = [](char c) { return lower(c) >= 'a' && lower(c) <= 'z'; };
-  const auto is_allowed = [&](char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-  };
+  const auto is_allowed = [](char c) { return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.'; };
   const std::size_t colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0 || !is_letter(text.front())) return {};
+  if (colon == std::string_view::npos || colon < 2 || !is_letter(text.front())) return {};
   const std::string_view scheme = text.substr(0, colon);
   return std::ranges::all_of(scheme, is_allowed) ? lower(scheme) : std::string{};
 }
@@ -70,21 +68,34 @@ bool has_pin(std::string_view uri) {
   return text.find("pin-value=") != std::string::npos || text.find("pin-source=") != std::string::npos;
 }
 
-std::string token_of(std::string_view uri) {
-  constexpr std::array<std::string_view, 6> of_token{"token", "manufacturer", "serial",
-                                                     "model", "pin-value",    "pin-source"};
+namespace {
+
+// A pkcs11 URI with those attributes of `uri` alone.
+std::string with_attributes(std::string_view uri, std::span<const std::string_view> wanted) {
   std::string token = "pkcs11:";
   std::size_t begin = uri.find(':') + 1;
   while (begin < uri.size()) {
     const std::size_t end = std::min(uri.find_first_of(";?&", begin), uri.size());
     const std::string_view attribute = uri.substr(begin, end - begin);
-    if (std::ranges::find(of_token, attribute.substr(0, attribute.find('='))) != of_token.end()) {
+    if (std::ranges::find(wanted, attribute.substr(0, attribute.find('='))) != wanted.end()) {
       if (token.back() != ':') token += ';';
       token += attribute;
     }
     begin = end + 1;
   }
   return token;
+}
+
+// Those of a token, and those of its PIN.
+constexpr std::array<std::string_view, 6> token_attributes{"token", "manufacturer", "serial",
+                                                           "model", "pin-value",    "pin-source"};
+
+}  // namespace
+
+std::string token_of(std::string_view uri) { return with_attributes(uri, token_attributes); }
+
+std::string token_without_pin(std::string_view uri) {
+  return with_attributes(uri, std::span{token_attributes}.first<4>());
 }
 
 }  // namespace sallyport::detail

@@ -4,7 +4,7 @@
 #ifndef SALLYPORT_TLS_PASSPHRASE_PROMPT_HPP
 #define SALLYPORT_TLS_PASSPHRASE_PROMPT_HPP
 
-#include "pem.hpp"
+#include "file_contents.hpp"
 
 #include <sallyport/identity.hpp>
 

@@ -41,6 +41,14 @@ namespace {
 // A PIN is given to the engine for the call that comes next, so there can be only one at a time.
 std::mutex one_at_a_time;
 
+// The token whose PIN the engine may hold; empty if it holds none. libp11 tries it on any other token that wants a
+// login, where wrong ones are counted, and has no way to be told to forget it: it can only be replaced.
+std::string token_of_pin;
+constexpr const char* no_token = "none";
+
+// What to do, without a PIN, where the engine holds another token's.
+enum class without_pin_do { refuse, take_what_needs_no_login };
+
 // Null if there is none. Its references are never given back: keys need it as long as they are there.
 ENGINE* engine() {
   static ENGINE* ready = nullptr;
@@ -141,7 +149,8 @@ error explain(ENGINE* from, const std::string& uri, const std::string& name, std
 
 template <class Load>
 auto load_from_engine(const std::string& uri, const std::string& name, std::string_view kind, configuration_error none,
-                      const std::optional<secret_text>& pin, Load load) -> result<decltype(load(nullptr, uri))> {
+                      const std::optional<secret_text>& pin, without_pin_do otherwise, Load load)
+    -> result<decltype(load(nullptr, uri))> {
   const std::lock_guard lock{one_at_a_time};
   ERR_clear_error();
   ENGINE* const from = engine();
@@ -152,9 +161,27 @@ auto load_from_engine(const std::string& uri, const std::string& name, std::stri
                      ": OpenSSL has neither a provider nor an engine for PKCS#11 here "
                      "(Debian's is in libengine-pkcs11-openssl)"};
   }
-  if (pin) ENGINE_ctrl_cmd_string(from, "PIN", std::string(pin->view()).c_str(), 0);
+  const std::string token = token_without_pin(uri);
+  const error needs_pin{configuration_error::passphrase_needed, name + ": a PIN is needed, and none is given"};
+  bool has_none = false;
+  if (pin || has_pin(uri)) {
+    // An empty one in place of the old, for a URI's own may be empty, which the engine passes over.
+    ENGINE_ctrl_cmd_string(from, "PIN", pin ? std::string(pin->view()).c_str() : "", 0);
+    token_of_pin = token;
+  } else if (!token_of_pin.empty() && token_of_pin != token) {
+    if (otherwise == without_pin_do::refuse) return needs_pin;
+    // Tried only where a login is needed: at worst it is the wrong one, but nobody's secret.
+    ENGINE_ctrl_cmd_string(from, "PIN", "", 0);
+    token_of_pin = no_token;
+    has_none = true;
+  }
   auto loaded = load(from, uri);
-  if (!loaded) return explain(from, uri, name, kind, none, load);
+  if (!loaded) {
+    error why = explain(from, uri, name, kind, none, load);
+    if (why.code != configuration_error::wrong_passphrase) return why;
+    token_of_pin.clear();  // then it does forget
+    return has_none ? needs_pin : why;
+  }
   ERR_clear_error();
   return loaded;
 }
@@ -163,10 +190,11 @@ auto load_from_engine(const std::string& uri, const std::string& name, std::stri
 
 result<pkey_ptr> private_key_from_pkcs11_engine(const std::string& uri, const std::string& name,
                                                 const passphrase_source& passphrase) {
-  // Asked beforehand: the engine keeps the PIN of one token and would try it on the next, where wrong ones are counted.
+  // Asked beforehand, as the engine may hold another token's.
   std::optional<secret_text> pin;
   if (passphrase && !has_pin(uri)) pin.emplace(passphrase(name));
-  auto key = load_from_engine(uri, name, "private key", configuration_error::no_private_key, pin, load_key);
+  auto key = load_from_engine(uri, name, "private key", configuration_error::no_private_key, pin,
+                              without_pin_do::refuse, load_key);
   if (key && EVP_PKEY_get_base_id(key->get()) == EVP_PKEY_EC && !has_public_part(key->get())) {
     return error{configuration_error::bad_private_key,
                  name + ": the token has no public key beside this one; store that there too, or the certificate"};
@@ -177,7 +205,10 @@ result<pkey_ptr> private_key_from_pkcs11_engine(const std::string& uri, const st
 result<x509_ptr> certificate_from_pkcs11_engine(const std::string& uri, const std::string& name,
                                                 const passphrase_source& passphrase) {
   const auto load = [&](const std::optional<secret_text>& pin) {
-    return load_from_engine(uri, name, "certificate", configuration_error::no_certificate, pin, load_certificate);
+    // Where one can be asked for, that is better than to try an empty one.
+    const auto otherwise = passphrase ? without_pin_do::refuse : without_pin_do::take_what_needs_no_login;
+    return load_from_engine(uri, name, "certificate", configuration_error::no_certificate, pin, otherwise,
+                            load_certificate);
   };
   // Most need none.
   auto certificate = load({});

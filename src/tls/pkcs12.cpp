@@ -7,6 +7,7 @@
 #include "pkcs12.hpp"
 
 #include "checked_identity.hpp"
+#include "file_contents.hpp"
 
 #include <openssl/objects.h>
 #include <openssl/pkcs12.h>

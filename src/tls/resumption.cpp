@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "resumption.hpp"
 
+#include "asn1_time.hpp"
 #include "authorization.hpp"
 #include "certificate_data.hpp"
 #include "resumption_policy.hpp"
@@ -66,10 +67,8 @@ std::optional<ticket_note> note_of(SSL_SESSION* session) noexcept {
 }
 
 /// 0, which is long ago, for a date that can't be read.
-std::int64_t seconds_of(const ASN1_TIME* time) noexcept {
-  std::tm parts{};
-  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return 0;
-  return ::timegm(&parts);
+std::int64_t seconds_or_0(const ASN1_TIME* time) noexcept {
+  return seconds_of(time).value_or(std::chrono::seconds{0}).count();
 }
 
 /// Where an SSL_CTX finds its context_data again.
@@ -155,7 +154,13 @@ int write_note(SSL* ssl, void*) noexcept {
 
 /// True if the certificate of a resumed client is still good.
 bool is_valid_at(const X509* certificate, std::int64_t now) noexcept {
-  return seconds_of(X509_get0_notBefore(certificate)) <= now && now <= seconds_of(X509_get0_notAfter(certificate));
+  return seconds_or_0(X509_get0_notBefore(certificate)) <= now && now <= seconds_or_0(X509_get0_notAfter(certificate));
+}
+
+/// In TLS 1.2 a resumed session keeps its cipher suite, and OpenSSL asks only whether the client still offers it.
+bool has_cipher_of(SSL* ssl, const SSL_SESSION* session) noexcept {
+  return SSL_version(ssl) == TLS1_3_VERSION ||
+         sk_SSL_CIPHER_find(SSL_get_ciphers(ssl), SSL_SESSION_get0_cipher(session)) >= 0;
 }
 
 /// Everything that isn't in the policy, of which OpenSSL takes care.
@@ -167,6 +172,7 @@ bool is_still_good(SSL* ssl, SSL_SESSION* session) noexcept {
       note->began - now > largest_skew) {
     return false;
   }
+  if (!has_cipher_of(ssl, session)) return false;
   X509* const leaf = SSL_SESSION_get0_peer(session);
   if (leaf != nullptr && !is_valid_at(leaf, now)) return false;
   if (leaf == nullptr && settings.configuration.verify_mode == peer_verify_mode::verify) return false;
@@ -233,12 +239,15 @@ std::int64_t end_of_validity(X509_STORE_CTX* verified, const ssl_configuration& 
   const std::int64_t now = std::time(nullptr);
   for (int i = 0; i < sk_X509_num(chain); ++i) {
     const X509* const certificate = sk_X509_value(chain, i);
-    end = std::min(end, seconds_of(X509_get0_notAfter(certificate)));
+    end = std::min(end, seconds_or_0(X509_get0_notAfter(certificate)));
     if (!needs_lists) continue;
     for (const revocation_list& list : configuration.revocation->data().of(X509_get_issuer_name(certificate))) {
       const ASN1_TIME* const next = X509_CRL_get0_nextUpdate(list.crl.get());
       // Of several lists of one issuer OpenSSL prefers those in date.
-      if (next != nullptr && seconds_of(next) > now) end = std::min(end, seconds_of(next));
+      if (next != nullptr && seconds_or_0(next) > now) end = std::min(end, seconds_or_0(next));
+      // One that isn't of today yet, but may be before the other one ends.
+      const std::int64_t begin = seconds_or_0(X509_CRL_get0_lastUpdate(list.crl.get()));
+      if (begin > now) end = std::min(end, begin);
     }
   }
   return end;

@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "resumption_policy.hpp"
 
+#include "ascii.hpp"
 #include "context_data.hpp"
 #include "identity_data.hpp"
 #include "revocation_lists_data.hpp"
@@ -65,10 +66,6 @@ class policy_text {
   std::string bytes_;
 };
 
-char lower(char letter) noexcept {
-  return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
-}
-
 }  // namespace
 
 std::optional<policy_digest> policy_of(const ssl_configuration& configuration) {
@@ -107,7 +104,6 @@ std::optional<policy_digest> policy_of(const ssl_configuration& configuration) {
 }
 
 std::optional<policy_digest> digest_of_names(const X509* certificate) {
-  using general_names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_free<GENERAL_NAMES_free>>;
   ERR_set_mark();
   const general_names_ptr alternatives{
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr))};

@@ -5,7 +5,10 @@
 // the issuer's own. It is therefore given only lists whose signature is good.
 //
 // (2): it verifies the signature of the whole list for each certificate of each client, the root's included: of a list
-// of some megabytes that is longer than all of the handshake. For lists of the trust store's own CAs it is done once.
+// of some megabytes that is longer than all of the handshake. Here it is done once for each CA.
+//
+// (3): it looks for lists before it has verified any signature of the chain, and goes on after errors. So whoever takes
+// a CA's name could have lists hashed: they are only for those whose signatures lead up to the trust store.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "revocation_check.hpp"
@@ -17,8 +20,14 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <new>
+#include <optional>
 #include <utility>
 
 namespace sallyport::detail {
@@ -48,35 +57,55 @@ X509_STORE_CTX_check_crl_fn usual_check() noexcept {
   return X509_STORE_CTX_get_check_crl(any.get());
 }
 
-/// What hangs on a store.
+// A client may send CAs of its own CA's making, each with lists to be judged. More of them is an error: who couldn't be
+// looked up for this reason isn't let in by soft_fail either.
+constexpr std::intptr_t most_judged = 8;  // in one verification
+constexpr std::size_t most_remembered = 256;
+
+/// The lists that a CA has signed, in the order of their addresses.
+using signed_lists = std::shared_ptr<const std::vector<const X509_CRL*>>;
+using certificate_digest = std::array<unsigned char, 32>;
+
+bool holds(const signed_lists& lists, const X509_CRL* list) noexcept {
+  return lists && std::ranges::binary_search(*lists, list);
+}
+
+/// None if OpenSSL is out of memory.
+std::optional<certificate_digest> digest_of(const X509* certificate) noexcept {
+  certificate_digest digest;
+  if (X509_digest(certificate, EVP_sha256(), digest.data(), nullptr) != 1) return std::nullopt;
+  return digest;
+}
+
+/// What hangs on a store. Used by several threads at the same time.
 class revocation_check {
  public:
   revocation_check(const trust_store& trust, revocation_lists lists, revocation_policy missing)
       : lists_(std::move(lists)), missing_(missing), usual_check_(usual_check()) {
-    // What the trust store's own CAs have signed is found out now, and not for each client.
-    for (const x509_ptr& issuer : trust.data().certificates) {
-      for (const revocation_list& list : lists_.data().of(X509_get_subject_name(issuer.get()))) {
-        if (has_signed(issuer.get(), list.crl.get())) signed_.emplace_back(list.crl.get(), issuer.get());
-      }
-    }
-    std::ranges::sort(signed_);
+    // What the trust store's own CAs have signed is found out now, and not when the first client comes.
+    for (const x509_ptr& issuer : trust.data().certificates) of_trusted_.emplace(issuer.get(), judge(issuer.get()));
   }
 
-  /// By one of the chain's CAs above certificate number `depth`, which a root is of itself.
-  bool is_signed_in(const STACK_OF(X509) * chain, int depth, const revocation_list& list) const noexcept {
-    const int last = sk_X509_num(chain) - 1;
-    for (int i = std::min(depth + 1, last); i <= last; ++i) {
-      X509* const issuer = sk_X509_value(chain, i);
-      if (!names(list, issuer)) continue;
-      if (is_known(list.crl.get(), issuer) || has_signed(issuer, list.crl.get())) return true;
-    }
-    return false;
+  /// What is known already; null for a CA that hasn't been judged. Throws std::bad_alloc.
+  signed_lists signed_by(const X509* issuer) const {
+    // In a chain a certificate of the trust store has its own address.
+    if (const auto trusted = of_trusted_.find(issuer); trusted != of_trusted_.end()) return trusted->second;
+    const auto digest = digest_of(issuer);
+    if (!digest) throw std::bad_alloc();
+    const std::lock_guard guard(mutex_);
+    const auto found = std::ranges::find(of_others_, *digest, &judged::issuer);
+    return found == of_others_.end() ? nullptr : found->lists;
   }
 
-  /// True if it has been found out already that the issuer, one of the trust store, has signed the list. In a chain
-  /// such a certificate has its own address.
-  bool is_known(X509_CRL* list, X509* issuer) const noexcept {
-    return std::ranges::binary_search(signed_, std::pair{list, issuer});
+  /// Verifies all lists that name this CA, and remembers the result. Throws std::bad_alloc.
+  signed_lists judge_and_remember(X509* issuer) const {
+    const auto digest = digest_of(issuer);
+    if (!digest) throw std::bad_alloc();
+    signed_lists found = judge(issuer);
+    const std::lock_guard guard(mutex_);
+    if (of_others_.size() == most_remembered) of_others_.erase(of_others_.begin());
+    of_others_.push_back({*digest, found});
+    return found;
   }
 
   X509_STORE_CTX_check_crl_fn usual() const noexcept { return usual_check_; }
@@ -84,10 +113,27 @@ class revocation_check {
   revocation_policy missing() const noexcept { return missing_; }
 
  private:
+  /// A CA that isn't in the trust store, but was vouched for by it.
+  struct judged {
+    certificate_digest issuer;
+    signed_lists lists;
+  };
+
+  signed_lists judge(X509* issuer) const {
+    auto found = std::make_shared<std::vector<const X509_CRL*>>();
+    for (const revocation_list& list : lists_.data().of(X509_get_subject_name(issuer))) {
+      if (has_signed(issuer, list.crl.get())) found->push_back(list.crl.get());
+    }
+    std::ranges::sort(*found);
+    return found;
+  }
+
   revocation_lists lists_;
   revocation_policy missing_;
   X509_STORE_CTX_check_crl_fn usual_check_;
-  std::vector<std::pair<X509_CRL*, X509*>> signed_;
+  std::map<const X509*, signed_lists> of_trusted_;
+  mutable std::mutex mutex_;
+  mutable std::vector<judged> of_others_;
 };
 
 int index_of_check() noexcept {
@@ -103,19 +149,103 @@ const revocation_check* check_of(const X509_STORE_CTX* verification) noexcept {
                           : static_cast<const revocation_check*>(X509_STORE_get_ex_data(store, index_of_check()));
 }
 
-STACK_OF(X509_CRL) * lists_of(const X509_STORE_CTX* verification, const X509_NAME* issuer) noexcept {
-  const revocation_check* const check = check_of(verification);
-  if (check == nullptr) return nullptr;
-  crl_stack_ptr found{sk_X509_CRL_new_null()};
-  if (!found) return nullptr;
+// ---- how many CAs were judged in a verification ----
+
+int index_of_count() noexcept {
+  static const int index = X509_STORE_CTX_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  return index;
+}
+
+constexpr std::intptr_t gave_up = -1;
+
+/// One more than their number; 0 if no list has been looked for; gave_up if not all could be.
+std::intptr_t count_in(const X509_STORE_CTX* verification) noexcept {
+  return reinterpret_cast<std::intptr_t>(X509_STORE_CTX_get_ex_data(verification, index_of_count()));
+}
+
+void set_count(X509_STORE_CTX* verification, std::intptr_t count) {
+  if (X509_STORE_CTX_set_ex_data(verification, index_of_count(), reinterpret_cast<void*>(count)) != 1) {
+    throw std::bad_alloc();
+  }
+}
+
+/// Counts another one. False if there were too many.
+bool may_judge(X509_STORE_CTX* verification) {
+  const std::intptr_t count = count_in(verification);
+  const bool may = 0 < count && count <= most_judged;
+  set_count(verification, may ? count + 1 : gave_up);
+  return may;
+}
+
+// ---- looking for lists ----
+
+/// True if the chain's signatures lead from the client's own certificate to the trust store, by way of CAs. From the
+/// top down: what a stranger has made ends it at once.
+bool is_vouched_for(const X509_STORE_CTX* verification) noexcept {
   const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(verification);
-  const int depth = X509_STORE_CTX_get_error_depth(verification);  // of the certificate that it is for
-  for (const revocation_list& list : check->lists().of(issuer)) {
-    if (!check->is_signed_in(chain, depth, list)) continue;
-    if (sk_X509_CRL_push(found.get(), list.crl.get()) == 0) return nullptr;
+  const int untrusted = X509_STORE_CTX_get_num_untrusted(verification);  // those above are the trust store's
+  bool is_good = untrusted < sk_X509_num(chain);
+  for (int i = untrusted - 1; is_good && i >= 0; --i) {
+    X509* const certificate = sk_X509_value(chain, i);
+    EVP_PKEY* const key = X509_get0_pubkey(sk_X509_value(chain, i + 1));
+    is_good = key != nullptr && X509_verify(certificate, key) == 1 && (i == 0 || X509_check_ca(certificate) != 0);
+  }
+  ERR_clear_error();
+  return is_good;
+}
+
+bool is_for_all(const X509_CRL* list) noexcept {
+  return X509_CRL_get_ext_by_NID(list, NID_issuing_distribution_point, -1) < 0;
+}
+
+/// Those that one of the chain's CAs above the certificate that they are for, which a root is of itself, has signed.
+crl_stack_ptr find_lists(X509_STORE_CTX* verification, const X509_NAME* issuer_name) {
+  crl_stack_ptr found{sk_X509_CRL_new_null()};
+  if (!found) throw std::bad_alloc();
+  const revocation_check* const check = check_of(verification);
+  if (check == nullptr) return found;
+  const auto candidates = check->lists().of(issuer_name);
+  if (candidates.empty()) return found;
+
+  const int depth = X509_STORE_CTX_get_error_depth(verification);  // of the certificate that they are for
+  std::optional<bool> verified;
+  const auto vouched_for = [&] {
+    if (!verified) verified = is_vouched_for(verification);
+    return *verified;
+  };
+  std::vector<signed_lists> good;
+  const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(verification);
+  const int last = sk_X509_num(chain) - 1;
+  for (int i = std::min(depth + 1, last); i <= last; ++i) {
+    X509* const issuer = sk_X509_value(chain, i);
+    if (X509_NAME_cmp(issuer_name, X509_get_subject_name(issuer)) != 0) continue;
+    signed_lists lists = check->signed_by(issuer);
+    if (!lists && vouched_for()) {
+      if (!may_judge(verification)) return found;
+      lists = check->judge_and_remember(issuer);
+    }
+    good.push_back(std::move(lists));
+  }
+  for (const revocation_list& list : candidates) {
+    const auto holds_it = [&](const signed_lists& lists) { return holds(lists, list.crl.get()); };
+    if (std::ranges::none_of(good, holds_it)) continue;
+    if (!is_for_all(list.crl.get()) && !vouched_for()) continue;  // OpenSSL verifies it again: check_list()
+    if (sk_X509_CRL_push(found.get(), list.crl.get()) == 0) throw std::bad_alloc();
     X509_CRL_up_ref(list.crl.get());
   }
-  return found.release();
+  return found;
+}
+
+STACK_OF(X509_CRL) * lists_of(const X509_STORE_CTX* const_verification, const X509_NAME* issuer) noexcept {
+  auto* const verification = const_cast<X509_STORE_CTX*>(const_verification);  // OpenSSL's own isn't const
+  try {
+    if (count_in(verification) == 0) set_count(verification, 1);
+    return find_lists(verification, issuer).release();
+  } catch (const std::bad_alloc&) {
+    // If this fails too it is still 0.
+    X509_STORE_CTX_set_ex_data(verification, index_of_count(), reinterpret_cast<void*>(gave_up));
+    return nullptr;
+  }
 }
 
 /// True if the verification is to go on.
@@ -124,13 +254,19 @@ bool tell(X509_STORE_CTX* verification, int error) noexcept {
   return X509_STORE_CTX_get_verify_cb(verification)(0, verification) == 1;
 }
 
+/// True if it has been found out already that the issuer has signed the list.
+bool is_known(const revocation_check& check, const X509_CRL* list, const X509* issuer) noexcept try {
+  return issuer != nullptr && holds(check.signed_by(issuer), list);
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
 /// Whether the list that OpenSSL has chosen may be gone by.
 int check_list(X509_STORE_CTX* verification, X509_CRL* list) noexcept {
   const revocation_check* const check = check_of(verification);
   if (check == nullptr) return 0;
   // What a list is for, if it isn't for all of its issuer's certificates, OpenSSL knows best.
-  const bool is_for_all = X509_CRL_get_ext_by_NID(list, NID_issuing_distribution_point, -1) < 0;
-  if (!is_for_all || !check->is_known(list, X509_STORE_CTX_get0_current_issuer(verification))) {
+  if (!is_for_all(list) || !is_known(*check, list, X509_STORE_CTX_get0_current_issuer(verification))) {
     return check->usual()(verification, list);
   }
   if (X509_cmp_current_time(X509_CRL_get0_lastUpdate(list)) > 0 && !tell(verification, X509_V_ERR_CRL_NOT_YET_VALID)) {
@@ -170,7 +306,7 @@ bool is_tolerated(X509_STORE_CTX* verification) noexcept {
       return false;
   }
   const revocation_check* const check = check_of(verification);
-  if (check == nullptr) return false;
+  if (check == nullptr || count_in(verification) <= 0) return false;
   if (check->missing() == revocation_policy::soft_fail) return true;
   // OpenSSL looks up the root, too, in its own list. It is trusted without one (RFC 5280 section 6.1); the certificate
   // below it has been told of if that list is missing. Who is a root and a client is no exception.

@@ -5,6 +5,7 @@
 
 #include "asn1_time.hpp"
 #include "directory.hpp"
+#include "file_contents.hpp"
 #include "pem.hpp"
 #include "revocation_lists_data.hpp"
 

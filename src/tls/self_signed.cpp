@@ -19,7 +19,6 @@ namespace {
 
 using bignum_ptr = std::unique_ptr<BIGNUM, openssl_free<BN_free>>;
 using general_name_ptr = std::unique_ptr<GENERAL_NAME, openssl_free<GENERAL_NAME_free>>;
-using general_names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_free<GENERAL_NAMES_free>>;
 using ia5_string_ptr = std::unique_ptr<ASN1_IA5STRING, openssl_free<ASN1_IA5STRING_free>>;
 using octet_string_ptr = std::unique_ptr<ASN1_OCTET_STRING, openssl_free<ASN1_OCTET_STRING_free>>;
 

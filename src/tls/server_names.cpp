@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "server_names.hpp"
 
+#include "ascii.hpp"
+
 #include <algorithm>
 
 namespace sallyport::detail {
@@ -10,12 +12,7 @@ namespace {
 
 constexpr std::size_t longest_name = 253, longest_label = 63;  // RFC 1035 section 2.3.4
 
-// Not those of <cctype>, which depend on the locale.
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-constexpr bool is_allowed(char c) noexcept {
-  return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z') || c == '-' || c == '_';
-}
+constexpr bool is_allowed(char c) noexcept { return is_digit(c) || is_letter(c) || c == '-' || c == '_'; }
 
 bool is_label(std::string_view label) noexcept {
   return !label.empty() && label.size() <= longest_label && std::ranges::all_of(label, is_allowed);

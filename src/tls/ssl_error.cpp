@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/ssl_error.hpp>
 
+#include "asn1_time.hpp"
 #include "certificate_data.hpp"
-#include "pem.hpp"
 #include "utf8.hpp"
 
 #include <openssl/x509_vfy.h>

@@ -3,8 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/ticket_keys.hpp>
 
+#include "file_contents.hpp"
 #include "openssl.hpp"
-#include "pem.hpp"
+#include "permission_warning.hpp"
 #include "ticket_keys_data.hpp"
 
 #include <openssl/core_names.h>
@@ -14,14 +15,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <ctime>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-
-#include <sys/stat.h>
 
 namespace sallyport {
 namespace {
@@ -174,19 +172,13 @@ result<ticket_keys> ticket_keys::from_secret(std::span<const std::byte> secret) 
 }
 
 result<ticket_keys> ticket_keys::from_secret_file(const std::filesystem::path& file) {
-  const auto contents = detail::read_file(file, secret_file_limit);
-  if (!contents) {
-    if (contents.error().code != configuration_error::file_too_large) return contents.error();
-    return error{configuration_error::file_too_large, file.string() + ": larger than 1 MiB, which no secret is"};
-  }
+  const auto contents = detail::read_file(file, secret_file_limit, "secret");
+  if (!contents) return contents.error();
   auto data = from_bytes(contents->text.view(), file.string());
   if (!data) return data.error();
-  if ((contents->permissions & (S_IRGRP | S_IROTH)) != 0) {
-    std::array<char, 8> mode{};
-    std::snprintf(mode.data(), mode.size(), "%04o", static_cast<unsigned>(contents->permissions & 07777));
-    (*data)->warnings.push_back(file.string() + ": the secret can be read by others than its owner (mode " +
-                                mode.data() + "), who could make tickets that say anything");
-  }
+  const std::string warning =
+      detail::permission_warning(file.string(), "secret of session tickets", contents->permissions);
+  if (!warning.empty()) (*data)->warnings.push_back(warning);
   return ticket_keys(*std::move(data));
 }
 

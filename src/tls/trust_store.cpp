@@ -3,7 +3,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/trust_store.hpp>
 
+#include "asn1_time.hpp"
 #include "directory.hpp"
+#include "file_contents.hpp"
 #include "pem.hpp"
 #include "trust_store_data.hpp"
 

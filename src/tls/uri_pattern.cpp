@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "uri_pattern.hpp"
 
+#include "ascii.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <span>
@@ -11,10 +13,6 @@
 namespace sallyport::detail {
 namespace {
 
-// Not those of <cctype>, which depend on the locale.
-constexpr char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-constexpr bool is_letter(char c) noexcept { return lower(c) >= 'a' && lower(c) <= 'z'; }
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 constexpr bool is_one_of(std::string_view set, char c) noexcept { return set.find(c) != std::string_view::npos; }
 
 // RFC 3986 section 3.3; percent signs are looked at separately.
@@ -64,11 +62,6 @@ std::vector<std::string_view> segments_of(std::string_view path) {
     segments.push_back(take_until(path, "/"));
   }
   return segments;
-}
-
-int hexadecimal(char c) noexcept {
-  if (is_digit(c)) return c - '0';
-  return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
 }
 
 // The byte that the percent sign at `at` stands for, -1 if none.

@@ -223,6 +223,11 @@ TEST_P(defect_in_both_versions, defect_08_a_session_is_resumed_on_another_connec
   EXPECT_TRUE(second.resumed);
   ASSERT_TRUE(accepted.has_value());
   EXPECT_TRUE(accepted->session_resumed());
+
+  ASSERT_FALSE(second.tickets.empty() && version() == tls_version::tls_1_3);
+  options.resumed = second.tickets.empty() ? first.tickets.back() : second.tickets.back();
+  use(make_configuration());
+  EXPECT_TRUE(run(options).resumed) << "and under a configuration that was set anew";
 }
 
 // --- 9. everything is parsed for each client ---

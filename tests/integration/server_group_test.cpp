@@ -626,6 +626,16 @@ TEST_F(groups, the_ticket_keys_of_the_configuration_are_used) {
   EXPECT_TRUE(connect_to(second.server_port(), {.resumed = client.tickets().front()}).resumed());
 }
 
+TEST_F(groups, a_session_is_resumed_after_the_configuration_was_set_anew) {
+  server_group group(2, service.setup());
+  start(group);
+  auto client = connect_to(group.server_port());
+  expect_echo(client, "a ticket, please");
+  ASSERT_EQ(client.tickets().size(), 1U);
+  group.set_configuration(make_configuration()).value();
+  EXPECT_TRUE(connect_to(group.server_port(), {.resumed = client.tickets().front()}).resumed());
+}
+
 // --- the end ---
 
 TEST_F(groups, stop_aborts_connections_and_ends_the_threads) {

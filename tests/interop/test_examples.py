@@ -4,6 +4,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import ssl
 import subprocess
@@ -35,6 +36,9 @@ class RunningExample:
             raise AssertionError("\n".join([" ".join(self._command), *self.log.lines()]))
         self.port = int(found.group(1))
         return self
+
+    def signal(self, number):
+        self._process.send_signal(number)
 
     def terminate(self):
         """Asks it to end, which it must do well."""
@@ -148,6 +152,36 @@ class Examples(CertificatesTest):
             for client in clients:
                 client.close()
             running.terminate()
+
+    def test_07_many_names(self):
+        def pair(name):
+            made = self.certificates.issue(name, names=(f"DNS:{name}.example",))
+            return self.certificates.write(f"{name}-pair.pem",
+                                           made.certificate.read_bytes() + made.key.read_bytes())
+
+        def answer(port, client, name, version):
+            return s_client(port, version, "-servername", name, "-cert", client.certificate, "-key", client.key)
+
+        secret = self.certificates.write("secret", os.urandom(32))
+        pairs = [pair("one"), pair("two")]
+        production = self.certificates.issue("db", names=("URI:spiffe://example.org/production/db",))
+        staging = self.certificates.issue("test", names=("URI:spiffe://example.org/staging/db",))
+        with RunningExample("07_many_names", self.certificates.ca, secret, *pairs) as running:
+            rule = "uri=spiffe://example.org/production/**"
+            for version in ("-tls1_2", "-tls1_3"):
+                for name in ("one.example", "two.example"):
+                    self.assertEqual(answer(running.port, production, name, version),
+                                     f"You asked for {name} and are here by the rule {rule}.\n")
+                self.assertEqual(answer(running.port, staging, "one.example", version), "")
+                self.assertTrue(running.log.find("no rule matches the client's certificate", EVENT_TIMEOUT))
+                self.assertEqual(answer(running.port, production, "three.example", version), "")
+                self.assertTrue(running.log.find('"three.example", which is in no certificate', EVENT_TIMEOUT))
+            good = pairs[1].read_bytes()
+            for content, line in ((b"nonsense", "not loaded: .*two-pair.pem"), (good, "loaded$")):
+                pairs[1].write_bytes(content)
+                running.signal(signal.SIGHUP)
+                self.assertTrue(running.log.find(line, EVENT_TIMEOUT), running.log.lines())
+                self.assertIn("two.example", answer(running.port, production, "two.example", "-tls1_3"))
 
     def test_05_pre_shared_keys(self):
         key = "00112233445566778899aabbccddeeff"

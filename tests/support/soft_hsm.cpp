@@ -77,6 +77,14 @@ void soft_hsm::add_certificate(const std::string& token, const std::string& obje
        "pkcs11:token=" + token});
 }
 
+bool soft_hsm::has_counted_wrong_pins(const std::string& token) const {
+  const std::string list = run_program({"p11tool", "--list-tokens"}).output;
+  const std::size_t begin = list.find("\tLabel: " + token + "\n");
+  if (begin == std::string::npos) throw std::runtime_error("soft_hsm: p11tool lists no token " + token);
+  const std::string of_token = list.substr(begin, list.find("\tModule: ", begin) - begin);
+  return of_token.find("uPIN low count") != std::string::npos;
+}
+
 // Two hexadecimal digits.
 std::string soft_hsm::next_id() { return std::to_string(10 + ++last_id_); }
 

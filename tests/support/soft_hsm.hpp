@@ -32,6 +32,9 @@ class soft_hsm {
                        const std::vector<std::string>& options = {});
   void add_certificate(const std::string& token, const std::string& object, const std::string& certificate);
 
+  /// Whether somebody has tried a wrong PIN since the latest right one.
+  bool has_counted_wrong_pins(const std::string& token) const;
+
  private:
   std::string next_id();
 

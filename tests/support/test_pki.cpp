@@ -71,6 +71,20 @@ x509_ptr parse_certificate(const std::string& pem) {
   return certificate;
 }
 
+key_ptr generate_rsa_pss(const EVP_MD* only) {
+  const std::unique_ptr<EVP_PKEY_CTX, decltype([](EVP_PKEY_CTX* context) { EVP_PKEY_CTX_free(context); })> context{
+      EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr)};
+  EVP_PKEY* key = nullptr;
+  require(context && EVP_PKEY_keygen_init(context.get()) == 1 &&
+              EVP_PKEY_CTX_set_rsa_keygen_bits(context.get(), 2048) == 1 &&
+              EVP_PKEY_CTX_set_rsa_pss_keygen_md(context.get(), only) == 1 &&
+              EVP_PKEY_CTX_set_rsa_pss_keygen_mgf1_md(context.get(), only) == 1 &&
+              EVP_PKEY_CTX_set_rsa_pss_keygen_saltlen(context.get(), EVP_MD_get_size(only)) == 1 &&
+              EVP_PKEY_generate(context.get(), &key) == 1,
+          "make RSA-PSS key");
+  return key_ptr{key};
+}
+
 key_ptr generate(key_type type) {
   key_ptr key;
   switch (type) {
@@ -91,6 +105,12 @@ key_ptr generate(key_type type) {
       break;
     case key_type::rsa_2048:
       key.reset(EVP_RSA_gen(2048));
+      break;
+    case key_type::rsa_pss_sha384:
+      key = generate_rsa_pss(EVP_sha384());
+      break;
+    case key_type::rsa_pss_sha512:
+      key = generate_rsa_pss(EVP_sha512());
       break;
     case key_type::rsa_1024:
       key.reset(EVP_RSA_gen(1024));

@@ -17,7 +17,7 @@
 
 namespace sallyport::test {
 
-enum class key_type { ec_p256, ec_p384, ed25519, rsa_2048, rsa_1024, ec_p192, x25519 };
+enum class key_type { ec_p256, ec_p384, ed25519, rsa_2048, rsa_1024, rsa_pss_sha384, rsa_pss_sha512, ec_p192, x25519 };
 
 /// Encodings of a private key.
 enum class key_format { pkcs8, traditional };

@@ -154,6 +154,8 @@ class Clients(NamesTest):
     def test_for_one_name(self):
         with self.server("--alpn", "h2", "--for", "two.example,*.two.example", "--client-ca", self.certificates.ca,
                          "--allow", "cn=alice", "--alpn", "http/1.1") as server:
+            # The client chooses the name.
+            server.wait_for_log(" warning .*--for two.example: other clients are let in by this name than by the rest")
             open_to_all = self.connect(server, "one.example", alpn=("http/1.1", "h2"))
             self.assertEqual(open_to_all.tls.selected_alpn_protocol(), "h2")
             for name in ("two.example", "deep.two.example"):

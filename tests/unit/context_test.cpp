@@ -17,6 +17,7 @@
 #include "support/refused.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_pki.hpp"
+#include "support/test_revocation.hpp"
 #include "tls/context_data.hpp"
 
 namespace sallyport {
@@ -200,6 +201,35 @@ TEST(context, collects_all_warnings) {
   ASSERT_EQ(made->warnings().size(), 2U);
   EXPECT_THAT(made->warnings()[0], testing::HasSubstr("expired on"));
   EXPECT_THAT(made->warnings()[1], testing::HasSubstr("is not a CA's"));
+}
+
+TEST(context, collects_the_warnings_of_names_and_ticket_keys) {
+  const test::temporary_directory directory;
+  const auto leaf = test::make_self_signed({.common_name = "Leaf"});
+  const auto ca = test::make_ca("CA");
+  ssl_configuration configuration = with_identity();
+  configuration.tickets = ticket_keys::from_secret_file(directory.write("open", std::string(32, 'x'), 0640)).value();
+  configuration.for_names = {
+      {.names = {"ec.example"},
+       .verify_mode = peer_verify_mode::verify,
+       .ca_certificates = trust_store::from_pem(leaf.certificate + ca.certificate).value(),
+       .revocation =
+           revocation_lists::from_bytes(
+               test::make_list(ca, {.this_update = -hours{48}, .next_update = -hours{24}}) +
+               test::make_list(test::make_ca("CA"), {.extensions = {{"issuingDistributionPoint", "onlyuser:TRUE"}}}))
+               .value()}};
+  const auto made = context::make(configuration);
+  ASSERT_TRUE(accepted(made));
+  EXPECT_THAT(
+      made->warnings(),
+      ElementsAre(testing::HasSubstr("the secret of session tickets can be read by "),
+                  testing::MatchesRegex(R"(for_names \(ec\.example\): CA certificates: .* is not a CA's.*)"),
+                  testing::MatchesRegex(R"(for_names \(ec\.example\): revocation lists: .* out of date since .*)"),
+                  testing::MatchesRegex(R"(for_names \(ec\.example\): revocation lists: .* isn't signed by .*)")));
+
+  // What is as for all is told once.
+  configuration.for_names = {{.names = {"ec.example"}, .alpn_protocols = {{"h2"}}}};
+  EXPECT_EQ(context::make(configuration)->warnings().size(), 1U);
 }
 
 // ---- versions, ciphers, groups ----

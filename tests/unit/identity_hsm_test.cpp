@@ -48,6 +48,10 @@ struct tokens {
     hsm.add_token("vault");
     hsm.add_key("vault", "ecdsa", ecdsa.key);
     hsm.add_token("empty");
+    // Nobody logs into this one before the test of other tokens' PINs.
+    hsm.add_token("bank");
+    hsm.add_key("bank", "ecdsa", ecdsa.key);
+    hsm.add_certificate("bank", "ecdsa", ecdsa.certificate);
   }
 
   test::soft_hsm hsm;
@@ -64,7 +68,7 @@ class identity_hsm : public testing::Test {
     missing_ = test::soft_hsm::missing();
     if (!missing_.empty()) return;
     tokens_ = std::make_unique<tokens>();
-    // Before any other PIN is known: the engine would try that one, if it is given none.
+    // Before any other token's PIN is known, which would refuse it before the engine is asked.
     const test::temporary_directory directory;
     const std::string chain = directory.write("chain.pem", tokens_->ecdsa.certificate);
     without_pin_.emplace(identity::from_uris(chain, "pkcs11:token=vault;object=ecdsa"));
@@ -162,6 +166,27 @@ TEST_F(identity_hsm, wants_the_right_pin) {
   EXPECT_THAT(asked, ElementsAre(uri));
 }
 
+// Where wrong ones are counted.
+TEST_F(identity_hsm, tries_a_pin_on_no_other_token) {
+  const std::string chain = chain_file(all().ecdsa);
+  const std::string key = directory_.write("server.key", all().ecdsa.key);
+  const std::string web = "pkcs11:token=web;object=ecdsa";
+  const std::string bank = "pkcs11:token=bank;object=ecdsa";
+  const std::string sentence = bank + ": a PIN is needed, and none is given";
+  // By its own name for it: given by the source, and by the URI.
+  ASSERT_TRUE(accepted(identity::from_uris(chain, web, give_pin)));
+  EXPECT_TRUE(refused(identity::from_uris(chain, bank), passphrase_needed, sentence));
+  ASSERT_TRUE(accepted(identity::from_uris(chain, web + "?pin-value=web-pin")));
+  EXPECT_TRUE(refused(identity::from_uris(chain, bank), passphrase_needed, sentence));
+  // Certificates need no login, or ask for the token's own PIN.
+  EXPECT_TRUE(accepted(identity::from_uris(bank, key)));
+  EXPECT_TRUE(refused(identity::from_uris(chain, bank), passphrase_needed, sentence));
+  EXPECT_FALSE(all().hsm.has_counted_wrong_pins("bank"));
+  const auto its_pin = [](std::string_view) { return test::soft_hsm::pin_of("bank"); };
+  EXPECT_TRUE(accepted(identity::from_uris(bank, key, its_pin)));
+  EXPECT_TRUE(accepted(identity::from_uris(chain, bank, its_pin)));
+}
+
 TEST_F(identity_hsm, takes_the_pin_of_the_uri) {
   const std::string chain = chain_file(all().rsa);
   EXPECT_TRUE(accepted(identity::from_uris(chain, "pkcs11:token=web;object=rsa?pin-value=web-pin")));
@@ -185,7 +210,7 @@ TEST_F(identity_hsm, says_what_is_not_there) {
                       object + ": the token has no such private key"));
   EXPECT_TRUE(refused(identity::from_uris(object, key, give_pin), no_certificate,
                       object + ": the token has no such certificate"));
-  EXPECT_TRUE(refused(identity::from_uris(chain, "pkcs11:name=ecdsa"), invalid_value,
+  EXPECT_TRUE(refused(identity::from_uris(chain, "pkcs11:name=ecdsa", give_pin), invalid_value,
                       "pkcs11:name=ecdsa: is no pkcs11 URI (RFC 7512)"));
 }
 

@@ -18,6 +18,7 @@
 #include "support/refused.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_pki.hpp"
+#include "tls/asn1_time.hpp"
 #include "tls/identity_data.hpp"
 #include "tls/pem.hpp"
 

@@ -36,7 +36,8 @@ TEST(object_uri, has_a_scheme) {
   EXPECT_EQ(scheme_of("pkcs11:token=web"), "pkcs11");
   EXPECT_EQ(scheme_of("FILE:/a"), "file");
   EXPECT_EQ(scheme_of("org.example+x-1:"), "org.example+x-1");
-  for (const char* file : {"", "server.pem", "/etc/a:b.pem", "./pkcs11:a", "1a:b", ":a", "a b:c"}) {
+  for (const char* file :
+       {"", "server.pem", "/etc/a:b.pem", "./pkcs11:a", "1a:b", ":a", "a b:c", "a:b.pem", "C:/a.pem"}) {
     EXPECT_EQ(scheme_of(file), "") << file;
   }
 }
@@ -235,6 +236,18 @@ TEST(signing_problem, is_noticed) {
     // A public key alone.
     EVP_PKEY* public_key = X509_get0_pubkey(own->at(0).get());
     EXPECT_THAT(detail::signing_problem(public_key, own->at(0).get()), StartsWith("the key can't sign"));
+    EXPECT_EQ(ERR_peek_error(), 0U);
+  }
+}
+
+TEST(signing_problem, is_looked_for_with_the_only_digest_of_the_key) {
+  const auto ca = test::make_ca();
+  for (const auto type : {test::key_type::rsa_pss_sha384, test::key_type::rsa_pss_sha512}) {
+    const auto server = test::issue(ca, {.key = type});
+    const auto key = detail::private_key_from_pem({.text = server.key, .name = "key"}, {});
+    const auto own = detail::certificates_from_pem({.text = server.certificate, .name = "certificate"});
+    ASSERT_TRUE(key && own);
+    EXPECT_EQ(detail::signing_problem(key->get(), own->at(0).get()), "");
     EXPECT_EQ(ERR_peek_error(), 0U);
   }
 }

@@ -142,6 +142,32 @@ TEST(ocsp_response, of_another_day_is_warned_of) {
                                        "until then")));
 }
 
+TEST(ocsp_response, takes_its_warnings_with_it_when_it_is_replaced) {
+  const credentials old = issue(test_ca(), {.valid_from = -hours{48}, .valid_until = -hours{24}});
+  const identity bare = identity_of(old);
+  ASSERT_EQ(bare.warnings().size(), 1U);
+  const identity first =
+      bare.with_ocsp_response(response_for(old, {.this_update = -hours{48}, .next_update = -hours{24}})).value();
+  EXPECT_EQ(first.warnings().size(), 2U);
+  EXPECT_THAT(first.with_ocsp_response(response_for(old))->warnings(), ElementsAre(bare.warnings()[0]));
+}
+
+// What has no end says 9999, which is more than system_clock can hold.
+TEST(ocsp_response, may_be_signed_by_who_has_no_end) {
+  const credentials endless =
+      make_self_signed({.common_name = "endless", .is_ca = true, .not_after = "99991231235959Z"});
+  const credentials delegate =
+      issue(endless, {.common_name = "responder", .extended_key_usage = "OCSPSigning", .not_after = "99991231235959Z"});
+  const credentials leaf = issue(endless, {.common_name = "leaf"});
+  const identity bare = identity::from_pem(leaf.certificate + endless.certificate, leaf.key).value();
+  for (const ocsp_options& options : {ocsp_options{}, ocsp_options{.delegate = delegate}}) {
+    const auto made = bare.with_ocsp_response(make_ocsp_response(endless, leaf.certificate, options));
+    ASSERT_TRUE(accepted(made));
+    EXPECT_THAT(made->warnings(), IsEmpty());
+    EXPECT_GT(*made->ocsp_response_end(), std::chrono::system_clock::now() + hours{23});
+  }
+}
+
 TEST(ocsp_response, may_come_from_a_file) {
   const temporary_directory directory;
   const identity bare = identity_of(server());
@@ -150,6 +176,9 @@ TEST(ocsp_response, may_come_from_a_file) {
   EXPECT_TRUE(refused(bare.with_ocsp_response_file(other), bad_ocsp_response, other + ": is for another certificate"));
   const std::string missing = directory.path() / "missing.der";
   EXPECT_TRUE(refused(bare.with_ocsp_response_file(missing), unreadable_file, missing + ": no such file"));
+  const auto large = bare.with_ocsp_response_file(directory.write("large.der", std::string((1 << 20) + 1, 'x')));
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, file_too_large);
 }
 
 TEST(ocsp_response, of_a_self_signed_certificate_is_its_own) {

@@ -69,6 +69,20 @@ TEST(revocation_lists, know_when_the_first_is_out_of_date) {
   EXPECT_GT(*made->data().next_update, now + hours{5} - std::chrono::minutes{1});
 }
 
+// Later than what system_clock can hold.
+TEST(revocation_lists, may_be_good_for_longer_than_centuries) {
+  const auto now = std::chrono::system_clock::now();
+  const std::string endless = make_list(test::make_ca("Endless"), {.next_update = hours{24 * 365 * 500}});
+  const auto alone = revocation_lists::from_bytes(endless);
+  ASSERT_TRUE(accepted(alone));
+  EXPECT_EQ(alone->next_update(), std::chrono::system_clock::time_point::max());
+  EXPECT_THAT(alone->warnings(), IsEmpty());
+  const auto both = revocation_lists::from_bytes(endless + make_list(test::make_ca("CA"), {.next_update = hours{5}}));
+  ASSERT_TRUE(accepted(both));
+  EXPECT_GT(both->next_update(), now + hours{4});
+  EXPECT_LT(both->next_update(), now + hours{6});
+}
+
 TEST(revocation_lists, are_found_by_their_issuer) {
   const auto ca = test::make_ca("Wanted");
   std::string all;

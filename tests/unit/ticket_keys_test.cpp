@@ -320,8 +320,8 @@ TEST(derived_keys, come_from_a_file) {
   ASSERT_TRUE(accepted(warned));
   ASSERT_EQ(warned->warnings().size(), 1U);
   EXPECT_EQ(warned->warnings()[0], open.string() +
-                                       ": the secret can be read by others than its owner (mode 0640), who could make "
-                                       "tickets that say anything");
+                                       ": the secret of session tickets can be read by its group (mode 0640); only "
+                                       "its owner should");
 
   const auto small = directory.write("short", "too short");
   EXPECT_TRUE(refused(ticket_keys::from_secret_file(small), configuration_error::invalid_value,

@@ -69,6 +69,11 @@ TEST_F(ToolIdentityDirectory, HasPairsAndSingleFiles) {
   EXPECT_FALSE(identities_in(directory_.path())[2].is_pkcs12());
 }
 
+TEST_F(ToolIdentityDirectory, KnowsPkcs12InCapitals) {
+  files({"exported.PFX", "other.P12"});
+  EXPECT_THAT(found(), ElementsAre("exported.PFX exported.PFX", "other.P12 other.P12"));
+}
+
 TEST_F(ToolIdentityDirectory, HasSubdirectories) {
   files({"example.org/fullchain.pem", "example.org/privkey.pem", "example.org/cert.pem", "example.org/chain.pem",
          "shop/tls.crt", "shop/tls.key", "notes/readme.txt", "a.pem"});

@@ -208,6 +208,18 @@ void load_pre_shared_keys(const service_options& options, loaded_configuration& 
   }
 }
 
+/// Sections that let other clients in than the rest does.
+std::vector<std::string> sections_that_protect_nothing(const ssl_configuration& tls) {
+  std::vector<std::string> sentences;
+  for (const name_settings& each : tls.for_names) {
+    if (!each.verify_mode && !each.ca_certificates && !each.revocation && !each.allow) continue;
+    sentences.push_back("--for " + each.names.front() +
+                        ": other clients are let in by this name than by the rest, and all names go to the same place: "
+                        "whoever asks for another name gets there, too");
+  }
+  return sentences;
+}
+
 }  // namespace
 
 std::vector<std::string> self_signed_names(const address& listen) {
@@ -245,12 +257,8 @@ loaded_configuration load_configuration(const service_options& options, const lo
   for (const name_options& each : options.for_names) to.tls.for_names.push_back(load_name_settings(each));
   to.tls.tickets = load_ticket_keys(options, former);
   to.tls.resumption_lifetime = options.resumption_lifetime;
-  append(to.warnings, to.tls.tickets->warnings());
-  for (const name_settings& each : to.tls.for_names) {
-    if (each.ca_certificates) append(to.warnings, each.ca_certificates->warnings());
-    if (each.revocation) append(to.warnings, each.revocation->warnings());
-  }
   load_pre_shared_keys(options, to);
+  append(to.warnings, sections_that_protect_nothing(to.tls));
   append(to.warnings, ending_soon(to.identities));
   return to;
 }

@@ -13,6 +13,8 @@
 #include <system_error>
 #include <utility>
 
+#include <strings.h>
+
 namespace sallyport::tool {
 
 namespace {
@@ -23,7 +25,11 @@ using std::filesystem::path;
   throw startup_failure(exit_usage, "--cert: " + what.string() + ": " + reason);
 }
 
-bool is_pkcs12_name(const path& file) { return file.extension() == ".p12" || file.extension() == ".pfx"; }
+// In capitals too, as Windows exports them.
+bool is_pkcs12_name(const path& file) {
+  const std::string extension = file.extension().string();
+  return ::strcasecmp(extension.c_str(), ".p12") == 0 || ::strcasecmp(extension.c_str(), ".pfx") == 0;
+}
 
 // What the names in a directory say about one identity.
 struct parts {
