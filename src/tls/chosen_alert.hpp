@@ -20,7 +20,7 @@
 
 namespace sallyport::detail {
 
-/// Once for each SSL_CTX. False if OpenSSL fails.
+/// Once for each SSL_CTX of a context by which somebody is asked for a certificate. False if OpenSSL fails.
 bool install_chosen_alert(SSL_CTX* ssl_ctx) noexcept;
 
 /// While the client's certificate is judged: refuses it for good. True if OpenSSL has to be told that it is accepted

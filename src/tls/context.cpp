@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/context.hpp>
 
+#include "chosen_alert.hpp"
 #include "cipher_names.hpp"
 #include "configuration_check.hpp"
 #include "context_data.hpp"
@@ -210,8 +211,12 @@ void collect_warnings_of_names(context_data& data) {
   }
 }
 
-/// Everything but what belongs to names.
-result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configuration) {
+bool asks_for_certificates(const std::optional<peer_verify_mode>& mode) noexcept {
+  return mode && *mode != peer_verify_mode::none;
+}
+
+/// Everything but what belongs to names. `some_ask`: this or another one of the same context asks for certificates.
+result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configuration, bool some_ask) {
   if (auto refusal = detail::check(configuration)) return *std::move(refusal);
   auto data = std::make_unique<context_data>(configuration);
   data->ssl_ctx.reset(SSL_CTX_new(TLS_server_method()));
@@ -222,6 +227,9 @@ result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configu
   if (!set_protocol(ctx, configuration, data->groups)) return internal("ciphers, ciphersuites or groups");
   if (!detail::set_resumption(*data)) return internal("session tickets");
   if (!detail::set_verification(ctx, configuration)) return internal("verify_mode and ca_certificates");
+  // For all of them or for none: OpenSSL counts the extensions of an SSL before it asks for the name, and goes by the
+  // count of the SSL_CTX that it has been given since.
+  if (some_ask && !detail::install_chosen_alert(ctx)) return internal("a custom extension");
   if (!set_pre_shared_keys(ctx, configuration)) return internal("pre_shared_keys");
   if (auto refusal = set_identities(*data)) return *std::move(refusal);
   SSL_CTX_set_tlsext_servername_callback(ctx, accept_server_name);
@@ -231,7 +239,7 @@ result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configu
   return data;
 }
 
-std::optional<error> add_settings_of_names(context_data& data) {
+std::optional<error> add_settings_of_names(context_data& data, bool some_ask) {
   for (const name_settings& different : data.configuration.for_names) {
     if (different.names.empty())
       return error{configuration_error::invalid_value, "for_names: settings without the name that they are for"};
@@ -249,7 +257,7 @@ std::optional<error> add_settings_of_names(context_data& data) {
       return about(different.names.front(),
                    {configuration_error::invalid_value, "ca_certificates: with verify_mode none nobody is asked"});
     }
-    auto made = make_data(settings);
+    auto made = make_data(settings, some_ask);
     if (!made) return about(different.names.front(), made.error());
     data.of_names.push_back(*std::move(made));
   }
@@ -260,10 +268,13 @@ std::optional<error> add_settings_of_names(context_data& data) {
 
 result<context> context::make(const ssl_configuration& configuration) {
   ERR_clear_error();
-  auto made = make_data(configuration);
+  const bool some_ask =
+      asks_for_certificates(configuration.verify_mode) ||
+      std::ranges::any_of(configuration.for_names, asks_for_certificates, &name_settings::verify_mode);
+  auto made = make_data(configuration, some_ask);
   if (!made) return made.error();
   const std::shared_ptr<context_data> data = *std::move(made);
-  if (auto refusal = add_settings_of_names(*data)) return *std::move(refusal);
+  if (auto refusal = add_settings_of_names(*data, some_ask)) return *std::move(refusal);
   collect_warnings(*data, configuration);
   collect_warnings_of_names(*data);
   ERR_clear_error();

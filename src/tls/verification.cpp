@@ -3,7 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verification.hpp"
 
-#include "chosen_alert.hpp"
 #include "revocation_check.hpp"
 #include "session_callbacks.hpp"
 #include "trust_store_data.hpp"
@@ -38,9 +37,6 @@ bool set_client_ca_names(SSL_CTX* ctx, const trust_store_data& trust) {
 }  // namespace
 
 bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
-  // Also where nobody is asked: OpenSSL counts the extensions of an SSL before it asks for the name, and goes by the
-  // count of the SSL_CTX that it has been given since.
-  if (!install_chosen_alert(ctx)) return false;
   switch (configuration.verify_mode) {
     case peer_verify_mode::none:
       SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
