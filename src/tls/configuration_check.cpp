@@ -113,11 +113,7 @@ std::optional<error> check(const ssl_configuration& configuration) {
     return error{configuration_error::no_trust_anchor,
                  "ca_certificates: none are given, so that no client certificate could be verified"};
   }
-  const bool some_name_verifies = std::ranges::any_of(configuration.for_names, [](const name_settings& of_name) {
-    return of_name.verify_mode && *of_name.verify_mode != peer_verify_mode::none;
-  });
-  if (configuration.verify_mode == peer_verify_mode::none && configuration.handshake_must_interrupt_on_error &&
-      !some_name_verifies) {
+  if (configuration.handshake_must_interrupt_on_error && !asks_somebody_for_certificate(configuration)) {
     return error{
         configuration_error::invalid_value,
         "handshake_must_interrupt_on_error: with verify_mode none there is no certificate that could be wrong"};
@@ -143,6 +139,13 @@ std::optional<error> check(const ssl_configuration& configuration) {
                  "verify_depth: " + std::to_string(configuration.verify_depth) + " is negative"};
   }
   return std::nullopt;
+}
+
+bool asks_somebody_for_certificate(const ssl_configuration& configuration) noexcept {
+  return configuration.verify_mode != peer_verify_mode::none ||
+         std::ranges::any_of(configuration.for_names, [](const name_settings& of_name) {
+           return of_name.verify_mode && *of_name.verify_mode != peer_verify_mode::none;
+         });
 }
 
 }  // namespace sallyport::detail

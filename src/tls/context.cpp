@@ -211,10 +211,6 @@ void collect_warnings_of_names(context_data& data) {
   }
 }
 
-bool asks_for_certificates(const std::optional<peer_verify_mode>& mode) noexcept {
-  return mode && *mode != peer_verify_mode::none;
-}
-
 /// Everything but what belongs to names. `some_ask`: this or another one of the same context asks for certificates.
 result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configuration, bool some_ask) {
   if (auto refusal = detail::check(configuration)) return *std::move(refusal);
@@ -268,9 +264,7 @@ std::optional<error> add_settings_of_names(context_data& data, bool some_ask) {
 
 result<context> context::make(const ssl_configuration& configuration) {
   ERR_clear_error();
-  const bool some_ask =
-      asks_for_certificates(configuration.verify_mode) ||
-      std::ranges::any_of(configuration.for_names, asks_for_certificates, &name_settings::verify_mode);
+  const bool some_ask = detail::asks_somebody_for_certificate(configuration);
   auto made = make_data(configuration, some_ask);
   if (!made) return made.error();
   const std::shared_ptr<context_data> data = *std::move(made);
