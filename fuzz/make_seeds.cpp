@@ -1,5 +1,6 @@
 // make_seeds: records what OpenSSL's client sends in handshakes of every kind: the seeds of session_server and
-// client_hello, and those of pem from the fixtures. make_seeds DIRECTORY writes them into its subdirectories.
+// client_hello; those of pem from the fixtures, and those of access_rule. make_seeds DIRECTORY writes them into its
+// subdirectories.
 //
 // Time and random numbers are fixed, so with one version of OpenSSL the files are always the same, and a server that is
 // given them goes all the way again. Each handshake has to end as it says here, or nothing is worth recording.
@@ -262,6 +263,10 @@ class seed_writer {
     write_file(directory_ / "client_hello" / (name + "_extensions"), "\x02" + std::string(extensions));
   }
 
+  void access_rule(const std::string& name, std::string_view rule, std::string_view of_client) const {
+    write_file(directory_ / "access_rule" / name, std::string(rule).append(1, '\0').append(of_client));
+  }
+
   void pem(const std::string& name, unsigned choice, std::string_view text) const {
     write_file(directory_ / "pem" / name, static_cast<char>(choice) + std::string(text));
   }
@@ -445,6 +450,30 @@ void write_pem(const seed_writer& write) {
   write.pem("trust_store_der", trust_store, der_of(ca.chain));
 }
 
+// A rule, and a name that a certificate may have.
+void write_access_rules(const seed_writer& write) {
+  write.access_rule("dns", "dns=Alice.example.org", "alice.EXAMPLE.org.");
+  write.access_rule("dns_wildcard", "dns=*.example.org", "alice.example.org");
+  write.access_rule("dns_wildcard_of_client", "dns=*.example.org", "*.example.org");
+  write.access_rule("dns_address", "dns=192.0.2.1", "192.0.2.1");
+  write.access_rule("uri", "uri=spiffe://Example.org/shop/web", "SPIFFE://example.org/shop/web");
+  write.access_rule("uri_segment", "uri=spiffe://example.org/*/web", "spiffe://example.org/shop/web");
+  write.access_rule("uri_open_end", "uri=spiffe://example.org/shop/**", "spiffe://example.org/shop/eu/web");
+  write.access_rule("uri_no_end", "uri=spiffe://example.org/shop/**", "spiffe://example.org/shop");
+  write.access_rule("uri_dots", "uri=spiffe://example.org/shop/**", "spiffe://example.org/shop/%2e./web");
+  write.access_rule("uri_rest", "uri=https://[2001:db8::1]:8443/a%20b/?q=%41#f", "https://[2001:db8::1]:8443/a%20b/");
+  write.access_rule("uri_without_authority", "uri=urn:example:alice", "URN:example:alice");
+  write.access_rule("email", "email=Alice@example.org", "Alice@EXAMPLE.org");
+  write.access_rule("email_quoted", "email=\"alice\"@example.org", "alice@example.org");
+  write.access_rule("cn", "cn=alice", "alice");
+  write.access_rule("cn_utf8", "cn=Zo\u00eb = y ", "zo\u00eb = y ");
+  write.access_rule("ou", "ou=Ops", "ops");
+  const std::string digits = "0123456789abcdefABCDEF0123456789";
+  write.access_rule("spki", "spki=sha256:" + digits + digits, "");
+  write.access_rule("spki_base64", "spki=sha256:" + std::string(42, 'A') + "E=", "");
+  write.access_rule("no_kind", "alice.example.org", "alice.example.org");
+}
+
 }  // namespace
 }  // namespace sallyport::fuzz
 
@@ -458,6 +487,7 @@ int main(int count, char** arguments) try {
   seed_writer write(arguments[1]);
   write_handshakes(write);
   write_pem(write);
+  write_access_rules(write);
   return 0;
 } catch (const std::exception& failure) {
   std::fprintf(stderr, "make_seeds: %s\n", failure.what());

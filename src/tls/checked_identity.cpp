@@ -4,6 +4,8 @@
 #include "checked_identity.hpp"
 
 #include "asn1_time.hpp"
+#include "identity_issuers.hpp"
+#include "identity_key.hpp"
 
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
@@ -147,17 +149,23 @@ result<std::shared_ptr<identity_data>> checked_identity(std::vector<x509_ptr> ce
   auto data = std::make_shared<identity_data>();
   data->name = names.chain;
   data->warnings = chain_warnings(certificates, names.chain);
-  data->certificate = std::move(certificates.front());
+  data->certificate = with_shared_key(std::move(certificates.front()), key.get());
+  x509_stack_ptr issuers{sk_X509_new_null()};
+  const error out_of_memory{configuration_error::internal, names.chain + ": out of memory"};
+  if (!data->certificate || !issuers) {
+    ERR_clear_error();
+    return out_of_memory;
+  }
   data->names_digest = digest_of_names(data->certificate.get());
-  data->issuers = x509_stack_ptr(sk_X509_new_null());
   data->key = std::move(key);
   for (std::size_t i = 1; i < certificates.size(); ++i) {
-    if (!data->issuers || sk_X509_push(data->issuers.get(), certificates[i].get()) == 0) {
+    if (sk_X509_push(issuers.get(), certificates[i].get()) == 0) {
       ERR_clear_error();
-      return error{configuration_error::internal, names.chain + ": out of memory"};
+      return out_of_memory;
     }
     certificates[i].release();  // the stack owns it now
   }
+  data->issuers = shared_issuers(std::move(issuers));
   ERR_clear_error();
   return data;
 }

@@ -116,6 +116,13 @@ handshake_error ssl_reason(int reason, SSL* ssl) {
   }
 }
 
+// Nothing that a client says makes the messages fail that hold a signature of ours. What such a failure leaves on the
+// error queue depends on the version and on the key.
+bool was_signing(SSL* ssl) {
+  const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+  return state == TLS_ST_SW_KEY_EXCH || state == TLS_ST_SW_CERT_VRFY;
+}
+
 }  // namespace
 
 failure handshake_failure(SSL* ssl) {
@@ -132,9 +139,10 @@ failure handshake_failure(SSL* ssl) {
   const std::string words = take_openssl_error();
   if (code == 0) return {handshake_error::internal, "OpenSSL gave up the handshake without a reason"};
   if (is_alert_from_peer(code)) return {handshake_error::alert_from_client, alert_sentence(code)};
+  if (was_signing(ssl)) return {handshake_error::internal, "our key didn't sign the handshake: " + words};
   if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
     // A malformed certificate or key share of the peer surfaces from the library that couldn't parse it; running out
-    // of memory, or a key of ours that doesn't sign, does too. The alert that OpenSSL chose tells nothing more.
+    // of memory does too. The alert that OpenSSL chose tells nothing more.
     const bool ours = ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE || ERR_GET_REASON(code) == ERR_R_INTERNAL_ERROR;
     return {ours ? handshake_error::internal : handshake_error::protocol_violation, words};
   }

@@ -5,6 +5,7 @@
 
 #include "file_contents.hpp"
 #include "identity_data.hpp"
+#include "identity_key.hpp"
 #include "ocsp_response.hpp"
 #include "ocsp_stapling.hpp"
 
@@ -16,6 +17,19 @@ namespace {
 
 constexpr std::size_t file_limit = std::size_t{1} << 20;
 
+/// Null if OpenSSL is out of memory.
+std::shared_ptr<X509> certificate_with(const std::shared_ptr<const detail::ocsp_response>& response,
+                                       const detail::identity_data& data) {
+  detail::x509_ptr copy = detail::stapled(data.certificate.get(), response);
+  // The copy has been decoded, with a public key of its own again.
+  if (copy && detail::has_shared_key(data.certificate.get(), data.key.get())) {
+    copy = detail::with_shared_key(std::move(copy), data.key.get());
+    // Whatever went wrong: the response matters more.
+    if (copy && !detail::has_shared_key(copy.get(), data.key.get())) return detail::stapled(copy.get(), response);
+  }
+  return copy;
+}
+
 result<std::shared_ptr<const detail::identity_data>> with_response(const detail::identity_data& data,
                                                                    std::string_view der, const std::string& name) {
   auto parsed = detail::parse_ocsp_response(der, name, data);
@@ -23,7 +37,7 @@ result<std::shared_ptr<const detail::identity_data>> with_response(const detail:
   auto response = std::make_shared<const detail::ocsp_response>(*std::move(parsed));
 
   auto copy = std::make_shared<detail::identity_data>(data);
-  copy->certificate = detail::stapled(data.certificate.get(), response);
+  copy->certificate = certificate_with(response, data);
   if (!copy->certificate) return error{configuration_error::internal, name + ": " + detail::take_openssl_error()};
   // Those of the response that it stapled so far, which were put last, go with it.
   if (data.staple) copy->warnings.resize(copy->warnings.size() - data.staple->warnings.size());

@@ -7,11 +7,13 @@
 #include "printable.hpp"
 
 #include <openssl/crypto.h>
+#include <openssl/decoder.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 #include <cstring>
 #include <span>
@@ -23,6 +25,7 @@ namespace {
 
 using x509_sig_ptr = std::unique_ptr<X509_SIG, openssl_free<X509_SIG_free>>;
 using pkcs8_ptr = std::unique_ptr<PKCS8_PRIV_KEY_INFO, openssl_free<PKCS8_PRIV_KEY_INFO_free>>;
+using decoder_ptr = std::unique_ptr<OSSL_DECODER_CTX, openssl_free<OSSL_DECODER_CTX_free>>;
 using pkcs12_ptr = std::unique_ptr<PKCS12, openssl_free<PKCS12_free>>;
 
 // ---- PEM blocks ----
@@ -210,10 +213,29 @@ int give_passphrase(char* out, int size, int /*writing*/, void* passphrase) {
   return static_cast<int>(text.size());
 }
 
+// EVP_PKCS82PKEY() of OpenSSL 3.0 makes the decoders of all types of keys for every key, which takes longer than to
+// decode one whose type is told. Null where OpenSSL has no decoder of that type, or the key has faults.
+pkey_ptr decode_of_type(const PKCS8_PRIV_KEY_INFO* parsed, std::span<const unsigned char> der) {
+  const ASN1_OBJECT* algorithm = nullptr;
+  std::array<char, 80> type{};
+  if (PKCS8_pkey_get0(&algorithm, nullptr, nullptr, nullptr, parsed) != 1) return nullptr;
+  const int length = OBJ_obj2txt(type.data(), static_cast<int>(type.size()), algorithm, 1);
+  if (length <= 0 || static_cast<std::size_t>(length) >= type.size()) return nullptr;
+  EVP_PKEY* key = nullptr;
+  const decoder_ptr decoder{
+      OSSL_DECODER_CTX_new_for_pkey(&key, "DER", "PrivateKeyInfo", type.data(), EVP_PKEY_KEYPAIR, nullptr, nullptr)};
+  const unsigned char* in = der.data();
+  std::size_t size = der.size();
+  if (!decoder || OSSL_DECODER_from_data(decoder.get(), &in, &size) != 1) ERR_clear_error();
+  return pkey_ptr{key};
+}
+
 pkey_ptr parse_pkcs8(const std::vector<unsigned char>& data) {
   const unsigned char* in = data.data();
   const pkcs8_ptr parsed{d2i_PKCS8_PRIV_KEY_INFO(nullptr, &in, static_cast<long>(data.size()))};
-  return pkey_ptr{parsed ? EVP_PKCS82PKEY(parsed.get()) : nullptr};
+  if (!parsed) return nullptr;
+  if (pkey_ptr key = decode_of_type(parsed.get(), data)) return key;
+  return pkey_ptr{EVP_PKCS82PKEY(parsed.get())};
 }
 
 pkey_ptr parse_traditional(const std::string& label, const std::vector<unsigned char>& data) {

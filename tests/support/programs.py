@@ -10,7 +10,8 @@ import tty
 from sallyport import EVENT_TIMEOUT, LineCollector
 
 # The Debian package of each program, for the message when it is missing.
-PACKAGES = {"openssl": "openssl", "gnutls-cli": "gnutls-bin", "curl": "curl", "node": "nodejs"}
+PACKAGES = {"openssl": "openssl", "gnutls-cli": "gnutls-bin", "curl": "curl", "node": "nodejs",
+            "softhsm2-util": "softhsm2"}
 
 # What would make a client trust other CAs, or use other settings, than those the test gives it.
 FOREIGN_VARIABLES = ("SSL", "OPENSSL", "CURL", "NODE", "GNUTLS", "REQUESTS_CA_BUNDLE")
@@ -62,8 +63,7 @@ class RunningProgram:
 
     def __exit__(self, *_):
         if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+            self.kill()
         self._collector.join(EVENT_TIMEOUT)
         self._output.close()
         try:
@@ -88,10 +88,18 @@ class RunningProgram:
 
     def wait_for(self, pattern, timeout=EVENT_TIMEOUT, start=0):
         """The first match of a regular expression in a line of the output; waits for it."""
-        match = self._collector.find(pattern, timeout, start)
+        match = self.finds(pattern, timeout, start)
         if match is None:
             raise AssertionError(f"{self._name}: no line matched {pattern!r} in {timeout} s; its output:\n{self.text}")
         return match
+
+    def finds(self, pattern, timeout=EVENT_TIMEOUT, start=0):
+        """The same; None if it ends without one."""
+        return self._collector.find(pattern, timeout, start)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait()
 
     def finish(self, timeout=EVENT_TIMEOUT):
         """The exit status, once it has ended and all its output was read."""

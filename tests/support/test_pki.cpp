@@ -3,10 +3,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test_pki.hpp"
 
-#include <openssl/bio.h>
+#include "openssl_objects.hpp"
+
 #include <openssl/bn.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/pkcs12.h>
@@ -24,55 +24,8 @@ namespace sallyport::test {
 
 namespace {
 
-template <auto Free>
-struct free_with {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using bio_ptr = std::unique_ptr<BIO, free_with<BIO_free>>;
-using key_ptr = std::unique_ptr<EVP_PKEY, free_with<EVP_PKEY_free>>;
-using x509_ptr = std::unique_ptr<X509, free_with<X509_free>>;
-
-void require(bool ok, const char* what) {
-  if (ok) return;
-  const unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  const char* reason = ERR_reason_error_string(code);
-  throw std::runtime_error(std::string("test_pki: ") + what + ": " + (reason ? reason : "failed"));
-}
-
-bio_ptr new_bio() {
-  bio_ptr bio{BIO_new(BIO_s_mem())};
-  require(bio != nullptr, "BIO_new");
-  return bio;
-}
-
-std::string contents_of(const bio_ptr& bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
-}
-
-int no_passphrase(char*, int, int, void*) { return -1; }
-
-key_ptr parse_key(const std::string& pem) {
-  const bio_ptr bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
-  key_ptr key{PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
-  require(key != nullptr, "parse key");
-  return key;
-}
-
-x509_ptr parse_certificate(const std::string& pem) {
-  const bio_ptr bio{BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()))};
-  x509_ptr certificate{PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)};
-  require(certificate != nullptr, "parse certificate");
-  return certificate;
-}
-
-key_ptr generate_rsa_pss(const EVP_MD* only) {
-  const std::unique_ptr<EVP_PKEY_CTX, decltype([](EVP_PKEY_CTX* context) { EVP_PKEY_CTX_free(context); })> context{
+pkey_ptr generate_rsa_pss(const EVP_MD* only) {
+  const std::unique_ptr<EVP_PKEY_CTX, openssl_free<EVP_PKEY_CTX_free>> context{
       EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, nullptr)};
   EVP_PKEY* key = nullptr;
   require(context && EVP_PKEY_keygen_init(context.get()) == 1 &&
@@ -82,11 +35,11 @@ key_ptr generate_rsa_pss(const EVP_MD* only) {
               EVP_PKEY_CTX_set_rsa_pss_keygen_saltlen(context.get(), EVP_MD_get_size(only)) == 1 &&
               EVP_PKEY_generate(context.get(), &key) == 1,
           "make RSA-PSS key");
-  return key_ptr{key};
+  return pkey_ptr{key};
 }
 
-key_ptr generate(key_type type) {
-  key_ptr key;
+pkey_ptr generate(key_type type) {
+  pkey_ptr key;
   switch (type) {
     case key_type::ec_p256:
       key.reset(EVP_EC_gen("P-256"));
@@ -129,7 +82,7 @@ std::string to_pem(EVP_PKEY* key) {
 void add_extension(X509* certificate, X509* issuer, int nid, const std::string& value) {
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, certificate, nullptr, nullptr, 0);
-  const std::unique_ptr<X509_EXTENSION, free_with<X509_EXTENSION_free>> extension{
+  const std::unique_ptr<X509_EXTENSION, openssl_free<X509_EXTENSION_free>> extension{
       X509V3_EXT_conf_nid(nullptr, &context, nid, value.c_str())};
   require(extension && X509_add_ext(certificate, extension.get(), -1) == 1, "add extension");
 }
@@ -154,7 +107,7 @@ int asn1_type(text_type type) {
 
 // Given a type of ASN.1, OpenSSL takes the bytes as they are.
 void add_attribute(X509_NAME* name, const name_attribute& attribute) {
-  const std::unique_ptr<ASN1_OBJECT, free_with<ASN1_OBJECT_free>> type{OBJ_txt2obj(attribute.type.c_str(), 0)};
+  const std::unique_ptr<ASN1_OBJECT, openssl_free<ASN1_OBJECT_free>> type{OBJ_txt2obj(attribute.type.c_str(), 0)};
   require(type && X509_NAME_add_entry_by_OBJ(name, type.get(), asn1_type(attribute.encoding),
                                              reinterpret_cast<const unsigned char*>(attribute.value.data()),
                                              static_cast<int>(attribute.value.size()), -1,
@@ -185,7 +138,7 @@ int general_name_type(name_kind kind) {
 }
 
 void add_alternative_names(X509* certificate, const std::vector<alternative_name>& names) {
-  const std::unique_ptr<GENERAL_NAMES, free_with<GENERAL_NAMES_free>> all{GENERAL_NAMES_new()};
+  const general_names_ptr all{GENERAL_NAMES_new()};
   require(all != nullptr, "GENERAL_NAMES_new");
   for (const alternative_name& name : names) {
     const bool is_address = name.kind == name_kind::ip;
@@ -199,9 +152,9 @@ void add_alternative_names(X509* certificate, const std::vector<alternative_name
 }
 
 void add_raw_alternative_names(X509* certificate, const std::string& bytes) {
-  const std::unique_ptr<ASN1_OCTET_STRING, free_with<ASN1_OCTET_STRING_free>> value{ASN1_OCTET_STRING_new()};
+  const std::unique_ptr<ASN1_OCTET_STRING, openssl_free<ASN1_OCTET_STRING_free>> value{ASN1_OCTET_STRING_new()};
   require(value && ASN1_STRING_set(value.get(), bytes.data(), static_cast<int>(bytes.size())) == 1, "SAN");
-  const std::unique_ptr<X509_EXTENSION, free_with<X509_EXTENSION_free>> extension{
+  const std::unique_ptr<X509_EXTENSION, openssl_free<X509_EXTENSION_free>> extension{
       X509_EXTENSION_create_by_NID(nullptr, NID_subject_alt_name, 0, value.get())};
   require(extension && X509_add_ext(certificate, extension.get(), -1) == 1, "subjectAltName");
 }
@@ -224,13 +177,13 @@ void set_serial(X509* certificate, const std::string& hexadecimal) {
   } else {
     require(BN_hex2bn(&number, hexadecimal.c_str()) > 0, "serial number");
   }
-  const std::unique_ptr<BIGNUM, free_with<BN_free>> owned{number};
+  const std::unique_ptr<BIGNUM, openssl_free<BN_free>> owned{number};
   require(BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != nullptr, "serial number");
 }
 
 // Signed by `issuer` with `issuer_key`; by itself if there is none.
 credentials make(const certificate_options& options, X509* issuer, EVP_PKEY* issuer_key) {
-  const key_ptr key = generate(options.key);
+  const pkey_ptr key = generate(options.key);
   const x509_ptr certificate{X509_new()};
   require(certificate != nullptr, "X509_new");
   X509* x509 = certificate.get();
@@ -283,12 +236,12 @@ credentials make_self_signed(const certificate_options& options) { return make(o
 
 credentials issue(const credentials& issuer, const certificate_options& options) {
   const x509_ptr certificate = parse_certificate(issuer.certificate);
-  const key_ptr key = parse_key(issuer.key);
+  const pkey_ptr key = parse_key(issuer.key);
   return make(options, certificate.get(), key.get());
 }
 
 std::string encode_key(const std::string& key, key_format format, const std::string& passphrase) {
-  const key_ptr parsed = parse_key(key);
+  const pkey_ptr parsed = parse_key(key);
   const bio_ptr bio = new_bio();
   const EVP_CIPHER* cipher = passphrase.empty() ? nullptr : EVP_aes_256_cbc();
   if (format == key_format::pkcs8) {
@@ -298,7 +251,7 @@ std::string encode_key(const std::string& key, key_format format, const std::str
   } else {
     require(PEM_write_bio_PrivateKey_traditional(bio.get(), parsed.get(), cipher,
                                                  reinterpret_cast<const unsigned char*>(passphrase.data()),
-                                                 static_cast<int>(passphrase.size()), no_passphrase, nullptr) == 1,
+                                                 static_cast<int>(passphrase.size()), nullptr, nullptr) == 1,
             "write key");
   }
   return contents_of(bio);
@@ -317,7 +270,7 @@ std::string key_to_der(const std::string& pem) {
 }
 
 std::string to_pkcs12(const credentials& both, const std::string& passphrase) {
-  const std::unique_ptr<PKCS12, free_with<PKCS12_free>> bundle{
+  const std::unique_ptr<PKCS12, openssl_free<PKCS12_free>> bundle{
       PKCS12_create(passphrase.c_str(), "test", parse_key(both.key).get(), parse_certificate(both.certificate).get(),
                     nullptr, 0, 0, 0, 0, 0)};
   const bio_ptr bio = new_bio();

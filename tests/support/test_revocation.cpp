@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test_revocation.hpp"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
+#include "openssl_objects.hpp"
+
 #include <openssl/ocsp.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -16,52 +16,8 @@
 namespace sallyport::test {
 namespace {
 
-template <auto Free>
-struct free_with {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using bio_ptr = std::unique_ptr<BIO, free_with<BIO_free>>;
-using key_ptr = std::unique_ptr<EVP_PKEY, free_with<EVP_PKEY_free>>;
-using x509_ptr = std::unique_ptr<X509, free_with<X509_free>>;
-using list_ptr = std::unique_ptr<X509_CRL, free_with<X509_CRL_free>>;
-using time_ptr = std::unique_ptr<ASN1_TIME, free_with<ASN1_TIME_free>>;
-using response_ptr = std::unique_ptr<OCSP_RESPONSE, free_with<OCSP_RESPONSE_free>>;
-
-void require(bool ok, const char* what) {
-  if (ok) return;
-  const char* reason = ERR_reason_error_string(ERR_get_error());
-  ERR_clear_error();
-  throw std::runtime_error(std::string("test_revocation: ") + what + ": " + (reason != nullptr ? reason : "failed"));
-}
-
-bio_ptr new_bio(const std::string& contents = {}) {
-  bio_ptr bio{BIO_new(BIO_s_mem())};
-  require(bio && BIO_write(bio.get(), contents.data(), static_cast<int>(contents.size())) ==
-                     static_cast<int>(contents.size()),
-          "BIO_new");
-  return bio;
-}
-
-std::string contents_of(const bio_ptr& bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &data);
-  return {data, static_cast<std::size_t>(size)};
-}
-
-x509_ptr certificate_of(const std::string& pem) {
-  x509_ptr certificate{PEM_read_bio_X509(new_bio(pem).get(), nullptr, nullptr, nullptr)};
-  require(certificate != nullptr, "parse certificate");
-  return certificate;
-}
-
-key_ptr key_of(const credentials& both) {
-  key_ptr key{PEM_read_bio_PrivateKey(new_bio(both.key).get(), nullptr, nullptr, nullptr)};
-  require(key != nullptr, "parse key");
-  return key;
-}
+using time_ptr = std::unique_ptr<ASN1_TIME, openssl_free<ASN1_TIME_free>>;
+using response_ptr = std::unique_ptr<OCSP_RESPONSE, openssl_free<OCSP_RESPONSE_free>>;
 
 time_ptr in(std::chrono::seconds from_now) {
   time_ptr time{X509_gmtime_adj(nullptr, static_cast<long>(from_now.count()))};
@@ -70,8 +26,8 @@ time_ptr in(std::chrono::seconds from_now) {
 }
 
 // OCSP has no other type of time.
-std::unique_ptr<ASN1_GENERALIZEDTIME, free_with<ASN1_GENERALIZEDTIME_free>> generalized(const time_ptr& time) {
-  return std::unique_ptr<ASN1_GENERALIZEDTIME, free_with<ASN1_GENERALIZEDTIME_free>>(
+std::unique_ptr<ASN1_GENERALIZEDTIME, openssl_free<ASN1_GENERALIZEDTIME_free>> generalized(const time_ptr& time) {
+  return std::unique_ptr<ASN1_GENERALIZEDTIME, openssl_free<ASN1_GENERALIZEDTIME_free>>(
       time ? ASN1_TIME_to_generalizedtime(time.get(), nullptr) : nullptr);
 }
 
@@ -79,7 +35,7 @@ void add_extension(X509_CRL* list, X509* issuer, const list_extension& extension
   X509V3_CTX context;
   X509V3_set_ctx(&context, issuer, nullptr, nullptr, list, 0);
   const int nid = OBJ_txt2nid(extension.name.c_str());
-  const std::unique_ptr<X509_EXTENSION, free_with<X509_EXTENSION_free>> made{
+  const std::unique_ptr<X509_EXTENSION, openssl_free<X509_EXTENSION_free>> made{
       X509V3_EXT_conf_nid(nullptr, &context, nid, extension.value.c_str())};
   require(made && X509_CRL_add_ext(list, made.get(), -1) == 1, "add extension");
 }
@@ -108,8 +64,8 @@ std::string to_der(OCSP_RESPONSE* response) {
 }  // namespace
 
 std::string make_list(const credentials& issuer, const list_options& options) {
-  const x509_ptr certificate = certificate_of(issuer.certificate);
-  const list_ptr list{X509_CRL_new()};
+  const x509_ptr certificate = parse_certificate(issuer.certificate);
+  const crl_ptr list{X509_CRL_new()};
   const time_ptr begin = in(options.this_update);
   require(list && X509_CRL_set_version(list.get(), X509_CRL_VERSION_2) == 1 &&
               X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(certificate.get())) == 1 &&
@@ -117,7 +73,7 @@ std::string make_list(const credentials& issuer, const list_options& options) {
           "fill list");
   if (options.next_update) require(X509_CRL_set1_nextUpdate(list.get(), in(*options.next_update).get()) == 1, "time");
   for (const std::string& pem : options.revoked) {
-    const x509_ptr revoked = certificate_of(pem);
+    const x509_ptr revoked = parse_certificate(pem);
     X509_REVOKED* entry = X509_REVOKED_new();
     require(entry && X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(revoked.get())) == 1 &&
                 X509_REVOKED_set_revocationDate(entry, begin.get()) == 1 &&
@@ -128,7 +84,7 @@ std::string make_list(const credentials& issuer, const list_options& options) {
   for (const list_extension& extension : options.extensions) {
     add_extension(list.get(), certificate.get(), extension);
   }
-  require(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), key_of(issuer).get(), EVP_sha256()) > 0,
+  require(X509_CRL_sort(list.get()) == 1 && X509_CRL_sign(list.get(), parse_key(issuer.key).get(), EVP_sha256()) > 0,
           "sign list");
   const bio_ptr bio = new_bio();
   require(PEM_write_bio_X509_CRL(bio.get(), list.get()) == 1, "write list");
@@ -136,16 +92,16 @@ std::string make_list(const credentials& issuer, const list_options& options) {
 }
 
 std::string list_to_der(const std::string& pem) {
-  const list_ptr list{PEM_read_bio_X509_CRL(new_bio(pem).get(), nullptr, nullptr, nullptr)};
+  const crl_ptr list{PEM_read_bio_X509_CRL(new_bio(pem).get(), nullptr, nullptr, nullptr)};
   const bio_ptr bio = new_bio();
   require(list && i2d_X509_CRL_bio(bio.get(), list.get()) == 1, "write list");
   return contents_of(bio);
 }
 
 std::string make_ocsp_response(const credentials& issuer, const std::string& certificate, const ocsp_options& options) {
-  const std::unique_ptr<OCSP_BASICRESP, free_with<OCSP_BASICRESP_free>> basic{OCSP_BASICRESP_new()};
-  const std::unique_ptr<OCSP_CERTID, free_with<OCSP_CERTID_free>> id{
-      OCSP_cert_to_id(nullptr, certificate_of(certificate).get(), certificate_of(issuer.certificate).get())};
+  const std::unique_ptr<OCSP_BASICRESP, openssl_free<OCSP_BASICRESP_free>> basic{OCSP_BASICRESP_new()};
+  const std::unique_ptr<OCSP_CERTID, openssl_free<OCSP_CERTID_free>> id{
+      OCSP_cert_to_id(nullptr, parse_certificate(certificate).get(), parse_certificate(issuer.certificate).get())};
   const time_ptr begin = in(options.this_update);
   const time_ptr end = options.next_update ? in(*options.next_update) : nullptr;
   const bool revoked = options.status == ocsp_status::revoked;
@@ -155,8 +111,8 @@ std::string make_ocsp_response(const credentials& issuer, const std::string& cer
                                      generalized(begin).get(), generalized(end).get()) != nullptr,
           "fill response");
   const credentials& signer = options.delegate ? *options.delegate : issuer;
-  require(OCSP_basic_sign(basic.get(), certificate_of(signer.certificate).get(), key_of(signer).get(), EVP_sha256(),
-                          nullptr, 0) == 1,
+  require(OCSP_basic_sign(basic.get(), parse_certificate(signer.certificate).get(), parse_key(signer.key).get(),
+                          EVP_sha256(), nullptr, 0) == 1,
           "sign response");
   const response_ptr response{OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic.get())};
   require(response != nullptr, "make response");

@@ -5,6 +5,7 @@
 
 #include "tls/context_data.hpp"
 
+#include "support/gated_key.hpp"
 #include "support/session_steps.hpp"
 #include "support/test_servers.hpp"
 
@@ -373,6 +374,30 @@ TEST_P(failure_reason, client_hello_cut_at_every_position) {
     const step result = steps.run([&](io_window& window) { return steps.server().handshake(window); });
     EXPECT_EQ(words(result.what), "failed");
     EXPECT_NE(steps.server().error(), handshake_error::internal) << steps.server().error_detail();
+  }
+}
+
+// ---- our own key ----
+
+// As of a token that was taken away. Some keys say why on OpenSSL's queue, others only fail.
+TEST_P(failure_reason, key_that_does_not_sign) {
+  const std::function<bool()> silent = [] { return false; };
+  const std::function<bool()> with_an_error = [] {
+    static const int library = ERR_get_next_error_library();
+    ERR_raise(library, 1);
+    return false;
+  };
+  for (const auto& sign : {silent, with_an_error}) {
+    gated_key key;
+    key.let_all_go();
+    key.on_signature = sign;
+    ssl_configuration configuration = basic_configuration();
+    configuration.identities = {key.guard(issue(test_ca(), {.names = {"localhost"}}))};
+    session_steps steps(make_context(configuration), {.version = GetParam()});
+    steps.client_handshake().handshake_fails(handshake_error::internal,
+                                             {"started", "client_hello", "alert_sent fatal internal_error"});
+    EXPECT_THAT(steps.server().error_detail(), testing::StartsWith("our key didn't sign the handshake: "));
+    EXPECT_EQ(key.done(), 1);
   }
 }
 

@@ -22,6 +22,7 @@
 #include "support/test_pki.hpp"
 #include "support/test_servers.hpp"
 #include "tls/identity_data.hpp"
+#include "tls/identity_key.hpp"
 #include "tls/key_store.hpp"
 
 namespace sallyport {
@@ -132,6 +133,8 @@ TEST_F(identity_hsm, keeps_the_key) {
   EXPECT_TRUE(!number || BN_is_zero(number));
   BN_free(number);
   ERR_clear_error();
+  // Nor does it do what the public key does.
+  EXPECT_FALSE(detail::has_shared_key(made->data().certificate.get(), made->data().key.get()));
 }
 
 TEST_F(identity_hsm, may_hold_the_certificate_too) {

@@ -1,6 +1,7 @@
 // How often revocation lists are hashed, which may be as large as 64 MiB: never for strangers, and once for a CA.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "support/openssl_objects.hpp"
 #include "support/session_steps.hpp"
 #include "support/test_revocation.hpp"
 #include "support/test_servers.hpp"
@@ -10,7 +11,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
-#include <memory>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -23,22 +23,11 @@ using std::chrono::hours;
 using testing::HasSubstr;
 using enum revocation_policy;
 
-template <auto Free>
-struct free_with {
-  template <class T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using x509_ptr = std::unique_ptr<X509, free_with<X509_free>>;
-using list_ptr = std::unique_ptr<X509_CRL, free_with<X509_CRL_free>>;
-using bio_ptr = std::unique_ptr<BIO, free_with<BIO_free>>;
-
 int hashed = 0;  ///< lists, since the last look
 
 int verify_and_count(X509_CRL* list, EVP_PKEY* key) {
   ++hashed;
-  const list_ptr copy(X509_CRL_dup(list));  // with OpenSSL's own methods
+  const crl_ptr copy(X509_CRL_dup(list));  // with OpenSSL's own methods
   return copy ? X509_CRL_verify(copy.get(), key) : -1;
 }
 int find_nothing(X509_CRL*, X509_REVOKED**, const ASN1_INTEGER*, const X509_NAME*) { return 0; }
@@ -52,22 +41,15 @@ revocation_lists counted(const std::string& lists) {
   return made.value();
 }
 
-x509_ptr parsed(const std::string& pem) {
-  const bio_ptr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
-  return x509_ptr(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
-}
-
 /// What the issuer is named by is true, and its signature isn't.
 credentials with_broken_signature(const credentials& good) {
-  const x509_ptr certificate = parsed(good.certificate);
+  const x509_ptr certificate = parse_certificate(good.certificate);
   const ASN1_BIT_STRING* signature = nullptr;
   X509_get0_signature(&signature, nullptr, certificate.get());
   const_cast<unsigned char*>(ASN1_STRING_get0_data(signature))[ASN1_STRING_length(signature) - 1] ^= 1;
-  const bio_ptr bio(BIO_new(BIO_s_mem()));
+  const bio_ptr bio = new_bio();
   PEM_write_bio_X509(bio.get(), certificate.get());
-  char* text = nullptr;
-  const long size = BIO_get_mem_data(bio.get(), &text);
-  return {std::string(text, static_cast<std::size_t>(size)), good.key};
+  return {contents_of(bio), good.key};
 }
 
 credentials good() { return issue(test_ca(), {.common_name = "good"}); }
@@ -108,7 +90,7 @@ class session_revocation_cost : public testing::TestWithParam<int> {
                        const std::vector<std::string>& sent = {}) {
     session_steps steps(server, {.version = GetParam(), .certificate = certificate});
     for (const std::string& pem : sent) {
-      EXPECT_EQ(SSL_add1_chain_cert(steps.client().native(), parsed(pem).get()), 1);
+      EXPECT_EQ(SSL_add1_chain_cert(steps.client().native(), parse_certificate(pem).get()), 1);
     }
     steps.client_handshake().handshake(progress::want_input, {"started", "client_hello"}).client_handshake();
     hashed = 0;

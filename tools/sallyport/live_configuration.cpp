@@ -15,8 +15,13 @@
 namespace sallyport::tool {
 
 live_configuration::live_configuration(boost::asio::any_io_executor executor, const service_options& options,
-                                       logger& log)
-    : options_(options), log_(log), files_(configuration_paths(options)), look_timer_(executor), day_timer_(executor) {}
+                                       logger& log, std::chrono::milliseconds day)
+    : options_(options),
+      log_(log),
+      files_(configuration_paths(options)),
+      day_(day),
+      look_timer_(executor),
+      day_timer_(executor) {}
 
 void live_configuration::start(server_group& group) {
   group_ = &group;
@@ -99,7 +104,7 @@ void live_configuration::wait_for_look() {
 // A certificate that isn't replaced would else be told of only when somebody reloads, which is what was forgotten.
 void live_configuration::wait_for_next_day() {
   if (is_stopped_) return;
-  day_timer_.expires_after(std::chrono::days(1));
+  day_timer_.expires_after(day_);
   day_timer_.async_wait([this](error_code cancelled) {
     if (cancelled || is_stopped_) return;
     wait_for_next_day();

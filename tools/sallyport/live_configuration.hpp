@@ -15,6 +15,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -28,8 +29,9 @@ namespace sallyport::tool {
 /// may take seconds for thousands of certificates, and never on one that serves clients.
 class live_configuration {
  public:
-  /// `options` and `log` must outlive it.
-  live_configuration(boost::asio::any_io_executor executor, const service_options& options, logger& log);
+  /// `options` and `log` must outlive it. `day` is for tests.
+  live_configuration(boost::asio::any_io_executor executor, const service_options& options, logger& log,
+                     std::chrono::milliseconds day = std::chrono::days(1));
 
   /// Throws startup_failure. Then it looks for changed files, and once a day whether a certificate ends soon, until
   /// stop().
@@ -56,6 +58,7 @@ class live_configuration {
   server_group* group_ = nullptr;
   loaded_configuration in_use_{};
   file_watch files_;
+  const std::chrono::milliseconds day_;
   boost::asio::steady_timer look_timer_;
   boost::asio::steady_timer day_timer_;
   bool is_stopped_ = false;
