@@ -35,7 +35,7 @@ CALLS = {call: row for row, calls in {
     "epoll": "epoll_ctl epoll_wait epoll_pwait epoll_pwait2 poll ppoll select pselect6",
 }.items() for call in calls.split()}
 KERNEL_ROWS = (*dict.fromkeys(CALLS.values()), "the rest")
-USER_ROWS = ("libcrypto", "libssl", "libc and malloc", "the program, Boost, libstdc++")
+USER_ROWS = ("libcrypto", "libssl", "libc and malloc", "the program, Boost, libstdc++", "Qt, GLib")
 PREFIX = re.compile(r"^(?:__(?:x64|arm64)_sys_|__do_sys_|ksys_|__sys_|__GI_|__libc_|_+)")
 
 HOW = ("CPU time per operation is the scheduler's, under perf, and the samples are of the same interval: so it "
@@ -81,7 +81,8 @@ def row_of(frames):
         return "the rest"
     name = os.path.basename(frames[0][2])
     for library, row in (("libcrypto.", USER_ROWS[0]), ("libssl.", USER_ROWS[1]), ("libc.", USER_ROWS[2]),
-                         ("ld-linux", USER_ROWS[2]), ("[vdso]", USER_ROWS[2])):
+                         ("ld-linux", USER_ROWS[2]), ("[vdso]", USER_ROWS[2]), ("libQt6", USER_ROWS[4]),
+                         ("libglib-", USER_ROWS[4])):
         if name.startswith(library):
             return row
     return USER_ROWS[3]

@@ -146,6 +146,8 @@ class Rate(Figure):
 
     @property
     def profiled(self):
+        if self.group == "qt":
+            return self.subjects
         rivals = {"raw_epoll", "asio_stream"}.union(*(target.over for target in self.targets)) - {"in_memory"}
         return tuple(name for name in self.subjects if name == self.subjects[0] or name in rivals)
 

@@ -138,8 +138,8 @@ def sallyport_with_names(name):
                 start_timeout=120.0)  # ten thousand take some seconds, and more where others compile
 
 
-def echo_server(name, package=None, **how):
-    return Peer(name, built("bench/" + name),
+def echo_server(name, package=None, program=None, **how):
+    return Peer(name, built("bench/" + (program or name)),
                 lambda place, port: [*certificate_options(place), "--listen", f"127.0.0.1:{port}"], package, **how)
 
 
@@ -280,6 +280,7 @@ PEERS = {peer.name: peer for peer in (
     echo_server("raw_epoll"),
     echo_server("asio_stream", "libboost1.81-dev", environment=one_ticket),
     echo_server("qt_echo", "libqt6network6", environment=one_ticket),
+    echo_server("sallyport qt", program="sallyport_qt_echo"),
     Peer("tcp_echo", built("bench/tcp_echo"), lambda place, port: ["--listen", f"127.0.0.1:{port}"], tls=False),
     Peer("sallyport forward", built("sallyport"), forward, proxy=True),
     Peer("nginx", nginx_program, nginx, "nginx", own_port=False, proxy=True),

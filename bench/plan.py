@@ -7,13 +7,20 @@ from figures import Fairness, IdleMemory, Names, NamesLoading, Rate, Target, Thr
 LIMITS = ("in_memory", "tcp_echo")  # not peers: what can't be surpassed
 CONTROLS = ("2 processes", "4 processes")  # what the machine does to more than one thread
 
+
+def without(names, name):
+    return tuple(other for other in names if other != name)
+
+
 HANDSHAKE_PEERS = ("sallyport", "sallyport callbacks", "raw_epoll", "asio_stream", "qt_echo", "in_memory")
 # Each socket of Qt has keys of its own for tickets: it never resumes.
-RESUMING_PEERS = tuple(name for name in HANDSHAKE_PEERS if name != "qt_echo")
+RESUMING_PEERS = without(HANDSHAKE_PEERS, "qt_echo")
 ECHO_PEERS = ("sallyport callbacks", "sallyport", "sallyport coroutines", "sallyport coroutines, executor",
               "raw_epoll", "asio_stream", "qt_echo", "in_memory", "tcp_echo")
 SHORT_ECHO_PEERS = tuple(name for name in ECHO_PEERS if "coroutines" not in name)
 BULK_PEERS = ("sallyport", "sallyport callbacks", "raw_epoll", "asio_stream", "qt_echo", "in_memory", "tcp_echo")
+# The same source on our Qt module and on Qt's own class; the last tells what Qt's event loop and device cost.
+QT_PEERS = ("sallyport qt", "qt_echo", "sallyport callbacks")
 PROXIES = ("sallyport forward", "nginx", "haproxy", "hitch", "stunnel")
 RIVALS = ("nginx", "haproxy", "hitch")  # the best of these is to be reached
 
@@ -36,6 +43,10 @@ def resume(name, title, targets, **how):
 
 def echo(name, title, size, targets=(), peers=ECHO_PEERS):
     return Rate(name, title, ECHOES, "library", peers, targets, size=size)
+
+
+def qt(name, title, unit, targets=(), peers=QT_PEERS, **how):
+    return Rate(name, title, unit, "qt", peers, targets, **how)
 
 
 def forward(name, title, unit, bound, **how):
@@ -80,6 +91,13 @@ FIGURES = (
     forward("forward-bulk", "Bulk", BULK, 1.1, mode="bulk", size=1 << 20, connections=8),
     IdleMemory("forward-idle", "Memory of an idle connection", MEMORY, "forward",
                ("sallyport forward", "nginx", "haproxy", "hitch"), (at_most(16),)),
+    qt("qt-handshake", "Full handshakes, TLS 1.3, ECDSA P-256", HANDSHAKES, (at_least(1.8, "qt_echo"),),
+       mode="handshake"),
+    qt("qt-resume", "Resumed handshakes, TLS 1.3", HANDSHAKES, peers=without(QT_PEERS, "qt_echo"), mode="resume"),
+    qt("qt-echo-64", "Echoes of 64 bytes", ECHOES, (at_least(1.2, "qt_echo"),), size=64),
+    qt("qt-echo-16k", "Echoes of 16 KiB", ECHOES, size=16384),
+    qt("qt-bulk", "Bulk", BULK, mode="bulk", size=1 << 20, connections=8),
+    IdleMemory("qt-idle", "Memory of an idle connection", MEMORY, "qt", ("sallyport qt", "qt_echo", "sallyport")),
 )
 
 GROUPS = {
@@ -88,4 +106,5 @@ GROUPS = {
     "cores": "Several cores",
     "fairness": "Fairness",
     "forward": "`sallyport forward`",
+    "qt": "The Qt module",
 }

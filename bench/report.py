@@ -10,6 +10,9 @@ from results import to_json
 BEGIN = "<!-- results: written by scripts/bench --write-docs -->"
 END = "<!-- end of results -->"
 
+# Of the figures that other groups have, too, where the groups aren't told apart.
+TITLE_BEGINNINGS = {"forward": "`forward`: ", "qt": "Qt module: "}
+
 
 def number(value):
     """Three digits that mean something."""
@@ -77,7 +80,7 @@ def targets_table(data):
                 value = spread(target)
             else:
                 value = f"{target['median']:.1f} {figure['unit'].split()[0]}"
-            where = "`forward`: " if figure["group"] == "forward" else ""
+            where = TITLE_BEGINNINGS.get(figure["group"], "")
             rows.append(f"| {where}{figure['title']} | {target['of']} | {against(target)} | {bound(target)} | {value} "
                         f"| {verdict(target)} |")
     if not rows:

@@ -10,7 +10,9 @@ import xml.dom.minidom
 import cpu_profile
 import picture
 import report
-from figures import Names, NamesLoading, Rate, Target, Threads, at_least, at_most
+from figures import IdleMemory, Names, NamesLoading, Rate, Target, Threads, at_least, at_most
+from peers import PEERS
+from plan import FIGURES, GROUPS
 from results import result, to_json
 from summary import Summary, paired_ratios
 
@@ -80,6 +82,28 @@ class Targets(unittest.TestCase):
         self.assertIs(judged(rate(at_most(16)), samples(ours=[15.9]))["targets"][0]["met"], True)
 
 
+class Plan(unittest.TestCase):
+    def test_subjects_are_peers(self):
+        for figure in FIGURES:
+            if isinstance(figure, (Rate, IdleMemory)):
+                self.assertEqual(set(figure.subjects) - {"in_memory"} - set(PEERS), set(), figure.name)
+
+    def test_targets_are_about_what_is_measured(self):
+        for figure in FIGURES:
+            for target in figure.targets:
+                named = {target.of or figure.subjects[0], *target.over}
+                self.assertEqual(named - set(figure.subjects), set(), figure.name)
+
+    def test_every_figure_has_a_name_and_a_group(self):
+        self.assertEqual(len({figure.name for figure in FIGURES}), len(FIGURES))
+        self.assertEqual({figure.group for figure in FIGURES}, set(GROUPS))
+
+    def test_the_qt_module_has_to_surpass_qt(self):
+        bounds = {figure.name: [(target.bound, target.over) for target in figure.targets]
+                  for figure in FIGURES if figure.group == "qt" and figure.targets}
+        self.assertEqual(bounds, {"qt-handshake": [(1.8, ("qt_echo",))], "qt-echo-64": [(1.2, ("qt_echo",))]})
+
+
 class Reports(unittest.TestCase):
     def figure(self):
         return judged(rate(at_least(1.0, "nginx", "hitch"), Target(0.5, ("nginx",))),
@@ -91,6 +115,14 @@ class Reports(unittest.TestCase):
         self.assertIn("| 1.23 | met |", text)
         self.assertIn("This machine is noisy", text)
         self.assertIn("| ours | 1 230 |", text)
+
+    def test_targets_tell_apart_the_same_title_in_several_groups(self):
+        figures = [Rate("figure", "Echoes", UNIT, group, ("ours", "qt_echo"), (at_least(1.2, "qt_echo"),))
+                   for group in ("library", "forward", "qt")]
+        text = report.markdown(document(*(judged(figure, samples(ours=[3], qt_echo=[2])) for figure in figures)))
+        for title in ("Echoes", "`forward`: Echoes", "Qt module: Echoes"):
+            self.assertIn(f"| {title} | ours | qt_echo | at least 1.2 | 1.50 | met |", text)
+        self.assertIn("### The Qt module", text)
 
     def test_share_of_the_kernel_is_of_all_samples(self):
         ticks = [{"value": 1, "user_ticks": 1, "kernel_ticks": 0}, None,
@@ -203,6 +235,8 @@ ffffffff81000130 entry_SYSCALL_64_after_hwframe ([kernel.kallsyms])
                                    "  979bb _int_malloc (/usr/lib/libc.so.6)", "  7ffd1 __vdso_clock_gettime ([vdso])",
                                    "  f190 boost::f(std::tuple<int, char>) (/build/bench/asio stream)"),
                          {"libcrypto": 1, "libssl": 1, "libc and malloc": 2, "the program, Boost, libstdc++": 1})
+        self.assertEqual(self.rows("  2d1fd4 QObject::event(QEvent*) (/usr/lib/libQt6Core.so.6.4.2)",
+                                   "   97ba g_main_context_check (/usr/lib/libglib-2.0.so.0.7400.6)"), {"Qt, GLib": 2})
 
     def test_only_the_interval_counts(self):
         script = "\n\n".join(f"{seconds}: \n{self.SEND}" for seconds in ("11.999999999", "12.5", "13.000000001"))

@@ -134,6 +134,9 @@ class driver {
         case session_event::kind::alert_received:
           require(started_, "alerts come after the start");
           break;
+        case session_event::kind::new_session_ticket:
+          require(false, "tickets come to clients");
+          break;
       }
     }
     require(had_client_hello_ == (session_->phase() != handshake_phase::before_client_hello),

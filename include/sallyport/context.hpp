@@ -13,18 +13,24 @@
 
 namespace sallyport {
 
+struct client_configuration;
+
 namespace detail {
 struct context_data;
 }
 
-/// An ssl_configuration that has been checked and turned into OpenSSL's form, once for all connections that use it.
-/// Immutable; copies share the same data; use from any thread. A session keeps its context alive.
+/// An ssl_configuration, or a client_configuration, that has been checked and turned into OpenSSL's form, once for all
+/// connections that use it. Immutable; copies share the same data; use from any thread. A session keeps its context
+/// alive.
 class context {
  public:
   /// Errors: configuration_error, with a sentence that names the setting or file and the reason.
   static result<context> make(const ssl_configuration& configuration);
 
-  /// What it was made of.
+  /// The same for clients: for the sessions that begin a connection.
+  static result<context> make_client(const client_configuration& configuration);
+
+  /// What it was made of. Of a client_configuration, the settings that it has in common with servers'.
   const ssl_configuration& configuration() const noexcept;
 
   /// What is odd but not refused, a sentence each: those of the identities, the trust store, the revocation lists and

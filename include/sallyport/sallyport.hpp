@@ -6,6 +6,7 @@
 
 #include <sallyport/alert.hpp>
 #include <sallyport/certificate.hpp>
+#include <sallyport/client_configuration.hpp>
 #include <sallyport/context.hpp>
 #include <sallyport/error.hpp>
 #include <sallyport/handshake_report.hpp>
@@ -20,6 +21,7 @@
 #include <sallyport/ssl_server.hpp>
 #include <sallyport/ssl_socket.hpp>
 #include <sallyport/ticket_keys.hpp>
+#include <sallyport/tls_version.hpp>
 #include <sallyport/trust_store.hpp>
 #include <sallyport/version.hpp>
 #include <sallyport/worker_threads.hpp>

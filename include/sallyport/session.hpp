@@ -1,4 +1,5 @@
-// session: one TLS connection without a socket, a clock or a thread. Bytes in, bytes and events out.
+// session: one TLS connection, the server's side or the client's, without a socket or a thread. Bytes in, bytes and
+// events out.
 //
 // It is what ssl_socket is made of, what the unit tests and fuzzers drive, and what another event loop would drive.
 //
@@ -12,7 +13,9 @@
 #include <sallyport/error.hpp>
 #include <sallyport/pre_shared_key.hpp>
 #include <sallyport/ssl_error.hpp>
+#include <sallyport/tls_version.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -60,13 +63,16 @@ struct step {
 /// What a handshake in want_answer asks. No answer means refusal, so fail closed is what a driver gets for free.
 enum class handshake_question {
   none,
-  /// One error of the client's certificate was found, the last of ssl_handshake_errors():
+  /// One error of the peer's certificate was found, the last of ssl_handshake_errors():
   /// continue_interrupted_handshake()?
   interrupted_on_error,
   /// The whole chain has been looked at: ignore_ssl_errors()? In peer_verify_mode::query the answer is yes unless
   /// refuse() was called.
   ssl_errors,
-  /// The client has named an identity: set_pre_shared_key()?
+  /// On the server's side: the client has named an identity: set_pre_shared_key(key)?
+  /// On the client's side: set_pre_shared_key(identity, key)? It is asked before the ClientHello for TLS 1.3, where no
+  /// answer means that no key is offered, and again if the server wants one in TLS 1.2, where there is its
+  /// pre_shared_key_identity_hint() and no answer means refusal.
   pre_shared_key,
   /// The client asks for a name (server_name()) that no identity has: use_identity()? Without an answer
   /// ssl_configuration::unknown_names decides, unless refuse() was called.
@@ -83,29 +89,39 @@ enum class handshake_phase {
 /// The enumerator's own name ("in_handshake").
 std::string_view to_string(handshake_phase phase) noexcept;
 
-enum class tls_version { unknown = 0, tls_1_2 = 0x0303, tls_1_3 = 0x0304 };
-
-/// "TLSv1.2", "TLSv1.3", or "unknown".
-std::string_view to_string(tls_version version) noexcept;
-
 /// Something that happened during a step.
 struct session_event {
   enum class kind {
-    started,         ///< the client has begun a TLS handshake: the first record's header says so
-    client_hello,    ///< the whole ClientHello has been read
-    alert_sent,      ///< an alert was put into the output
-    alert_received,  ///< an alert came
+    started,             ///< the client has begun a TLS handshake: the first record's header says so
+    client_hello,        ///< the whole ClientHello has been read, or (client) written
+    alert_sent,          ///< an alert was put into the output
+    alert_received,      ///< an alert came
+    new_session_ticket,  ///< client: resumable_session() has changed
   };
   kind what;
   alert_level level{};  ///< of an alert
   alert_type type{};    ///< of an alert
 };
 
-/// The server's side of one TLS connection (RFC 8446, RFC 5246). Not thread-safe; sessions of one context may live
-/// on different threads.
+/// One TLS connection (RFC 8446, RFC 5246), the server's side of it or the client's. Not thread-safe; sessions of one
+/// context may live on different threads.
+///
+/// On the client's side errors have the same names, and "client" in them is to be read as "peer": an expired
+/// certificate of the server is handshake_error::client_certificate_expired. error_detail() says it right.
 class session {
  public:
+  /// The server's side.
   explicit session(const context& configuration);
+
+  /// The client's side, of a context by make_client(). In peer_verify_mode::verify and query the server's certificate
+  /// must be for `server_name`, a DNS name (in its ASCII form) or an IP address: in its subjectAltName, wildcards for
+  /// one label included. For anything else, as for "", no certificate is good: ssl_error_code::host_name_mismatch.
+  /// `resumed` is what client_configuration::session is, and comes before that if it isn't empty.
+  ///
+  /// The first handshake() needs no input: it makes the ClientHello. peer_verify_mode and the questions are as on the
+  /// server's side, with the server's certificate instead of the client's.
+  session(const context& configuration, std::string server_name, std::string_view resumed = {});
+
   ~session();
   session(session&&) noexcept;
   session& operator=(session&&) noexcept;
@@ -137,27 +153,29 @@ class session {
   bool ignores_ssl_errors() const noexcept;
   /// A key longer than pre_shared_key::max_size is none.
   void set_pre_shared_key(pre_shared_key key) noexcept;
+  /// On the client's side. An identity that is empty, longer than 256 bytes or (TLS 1.2) contains NUL is none.
+  void set_pre_shared_key(std::string identity, pre_shared_key key) noexcept;
   /// The client is shown this one, as it is known from now on. It isn't kept for others.
   void use_identity(const identity& shown);
   /// Refuses whatever is asked now or later, with the alert of the first error or the given one. (A missing certificate
-  /// and a pre-shared key have alerts of their own.)
+  /// and a pre-shared key have alerts of their own. A client sends handshake_failure for access_denied.)
   void refuse() noexcept;
   void refuse(certificate_alert alert) noexcept;
 
   /// True if handshake_must_interrupt_on_error is set: errors were told one by one.
   bool interrupts_on_error() const noexcept;
 
-  /// Everything that was found wrong with the client's certificate, also after it was ignored.
+  /// Everything that was found wrong with the peer's certificate, also after it was ignored.
   std::span<const ssl_error> ssl_handshake_errors() const noexcept;
 
   /// The identity that the client has named, from the question pre_shared_key on; after the handshake only if it was
-  /// authenticated by it. "" otherwise.
+  /// authenticated by it. "" otherwise. On the client's side: the client's own, likewise.
   const std::string& pre_shared_key_identity() const noexcept;
 
-  /// ssl_configuration::pre_shared_key_identity_hint.
+  /// ssl_configuration::pre_shared_key_identity_hint. On the client's side: the server's, TLS 1.2 alone.
   const std::string& pre_shared_key_identity_hint() const noexcept;
 
-  /// What the client has sent, its own certificate first; empty if nothing. Known from the first question about it on;
+  /// What the peer has sent, its own certificate first; empty if nothing. Known from the first question about it on;
   /// a resumed session has the first one alone.
   const std::vector<certificate>& peer_certificate_chain() const noexcept;
 
@@ -197,12 +215,15 @@ class session {
   tls_version version() const noexcept;
   /// The cipher suite's standard (IANA) name, "" before the handshake is done.
   std::string_view cipher() const noexcept;
+  /// OpenSSL's own name for it, which differs in TLS 1.2; likewise.
+  std::string_view cipher_openssl_name() const noexcept;
   /// The key exchange's group, by its IANA name ("x25519", "secp256r1", "X25519MLKEM768"); "" before the handshake is
   /// done, and where none was used (a resumed session in TLS 1.2).
   std::string key_exchange_group() const;
   /// ALPN's result, "" if there is none.
   std::string_view application_protocol() const noexcept;
-  /// The name the client asked for (SNI), "" if none. Known from the event client_hello on.
+  /// The name the client asked for (SNI), "" if none. Known from the event client_hello on. On the client's side: what
+  /// it was made with.
   const std::string& server_name() const noexcept;
   /// ALPN, as the client has offered it; known likewise, until the handshake is complete.
   std::vector<std::string> client_protocols() const;
@@ -210,6 +231,14 @@ class session {
   std::string client_offers() const;
   std::string server_offers() const;
   bool resumed() const noexcept;
+
+  /// On the client's side: what a later session for the same name, under the same settings, may resume this one with;
+  /// also after the connection has ended. Keep it as secret as a key. "" before the handshake is done, without a ticket
+  /// (TLS 1.3: until the event new_session_ticket), if anything was wrong with the server's certificate, and with a
+  /// pre-shared key. In TLS 1.3 each should be used once (RFC 8446 appendix C.4). Throws std::bad_alloc.
+  std::string resumable_session() const;
+  /// How long the server says that its latest ticket is good for; none without a ticket.
+  std::optional<std::chrono::seconds> ticket_lifetime_hint() const noexcept;
 
   /// The OpenSSL SSL*, for what this class doesn't offer; null before the event `started`.
   void* native_handle() noexcept;

@@ -8,11 +8,13 @@
 #include <sallyport/identity.hpp>
 #include <sallyport/revocation_lists.hpp>
 #include <sallyport/ticket_keys.hpp>
+#include <sallyport/tls_version.hpp>
 #include <sallyport/trust_store.hpp>
 
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sallyport {
@@ -53,6 +55,8 @@ struct name_settings {
 
   std::optional<std::vector<std::string>> alpn_protocols{};
   std::optional<security_profile> profile{};
+  std::optional<tls_version> minimum_version{};
+  std::optional<tls_version> maximum_version{};
   std::optional<peer_verify_mode> verify_mode{};
   std::optional<trust_store> ca_certificates{};
   std::optional<revocation_lists> revocation{};
@@ -79,6 +83,10 @@ struct ssl_configuration {
   std::vector<std::string> alpn_protocols{};
 
   security_profile profile = security_profile::intermediate;
+
+  /// Fewer versions than the profile's: the same for both is that one alone. They don't add any to it.
+  std::optional<tls_version> minimum_version{};
+  std::optional<tls_version> maximum_version{};
 
   /// TLS 1.2 cipher list and TLS 1.3 cipher suites, in OpenSSL's syntax; empty: the profile's.
   std::string ciphers{};
@@ -131,6 +139,12 @@ struct ssl_configuration {
 
   /// TLS 1.2: what tells a client which of its identities is wanted; at most 128 bytes, without NUL.
   std::string pre_shared_key_identity_hint{};
+
+  /// Last of all, OpenSSL's own names for settings (SSL_CONF_cmd, as in openssl.cnf: "Options", "SignatureAlgorithms",
+  /// "NumTickets") with their values. Commands about certificates, keys and verification are refused, as are unknown
+  /// ones, and whatever would take away from what the profile promises: older versions, a lower security level,
+  /// compression, renegotiation.
+  std::vector<std::pair<std::string, std::string>> openssl_commands{};
 };
 
 }  // namespace sallyport

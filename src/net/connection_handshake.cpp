@@ -123,6 +123,8 @@ void connection::emit_events() {
         last_alert_ = {event.level, event.type, false};
         server_->emit(*this, server_->alert_received, event.level, event.type, description(event.type));
         break;
+      case session_event::kind::new_session_ticket:  // a client's
+        break;
     }
   }
 }

@@ -20,7 +20,7 @@ alert_names names_of(alert_type type) noexcept {
     case alert_type::unexpected_message:
       return {"unexpected_message", "unexpected message"};
     case alert_type::bad_record_mac:
-      return {"bad_record_mac", "bad record MAC"};
+      return {"bad_record_mac", "bad record mac"};
     case alert_type::decryption_failed:
       return {"decryption_failed", "decryption failed"};
     case alert_type::record_overflow:

@@ -1,5 +1,5 @@
 // client_authentication: what a session knows and has been told about who the client is. Only sessions whose context
-// asks for certificates or takes pre-shared keys have one.
+// asks for certificates or takes pre-shared keys have one; and all clients' sessions, about who the server is.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TLS_CLIENT_AUTHENTICATION_HPP
@@ -58,6 +58,7 @@ struct client_authentication {
   bool knows_identity = false;  ///< the application has a key for it
   bool has_other_hash = false;  ///< which isn't that of the client's binder
   bool withdrew_key = false;    ///< the second ClientHello lacks the identity of the first
+  bool lacks_key = false;       ///< on the client's side: the application gives none where one is needed
 
   /// QSslSocket's rule: a list that isn't empty decides alone.
   bool ignores_errors() const noexcept;

@@ -1,4 +1,4 @@
-// client_verification: the verdict on a client's certificate.
+// client_verification: the verdict on a client's certificate; in a client's session, on the server's.
 //
 // Everything here fails closed: what isn't expressly accepted is refused, also where memory runs out.
 //
@@ -137,8 +137,21 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
   client_authentication& client = *session->client;
   remember_chain(client, store);
 
+  if (session->as_client && session->settings.configuration().verify_mode == peer_verify_mode::none) {
+    X509_STORE_CTX_set_error(store, X509_V_OK);
+    return 1;
+  }
+
   const int verified = X509_verify_cert(store);
   ERR_clear_error();
+  if (verified == 1 && session->as_client && !session->as_client->names_server) {
+    X509* const leaf = X509_STORE_CTX_get0_cert(store);
+    if (!on_error(*session, {.code = ssl_error_code::host_name_mismatch,
+                             .certificate = certificate_of(leaf),
+                             .x509_error = X509_V_ERR_HOSTNAME_MISMATCH})) {
+      X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
+    }
+  }
   const bool is_good = verified == 1 && client.errors.empty();
   client.good_until = is_good ? end_of_validity(store, session->settings.configuration()) : 0;
   if (is_good && !client.refused) return follow_rules_with_chain(*session, store);
@@ -157,7 +170,7 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
     X509_STORE_CTX_set_error(store, result_for(*client.verdict));
   }
   if (X509_STORE_CTX_get_error(store) == X509_V_OK) X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
-  if (client.alert == certificate_alert::access_denied) {
+  if (client.alert == certificate_alert::access_denied && !session->as_client) {
     return refuse_with_chosen_alert(*session, alert_type::access_denied) ? 1 : 0;
   }
   return 0;

@@ -5,6 +5,7 @@
 
 #include "cipher_names.hpp"
 #include "printable.hpp"
+#include "protocol_versions.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -107,21 +108,29 @@ std::optional<error> check(const ssl_configuration& configuration) {
     return error{configuration_error::invalid_value,
                  "unknown_names: without identities there are no names that could be known"};
   }
-  if (auto refusal = check_ciphers(configuration)) return refusal;
-  if (auto refusal = check_application_protocols(configuration.alpn_protocols)) return refusal;
+  if (auto refusal = check_both_sides(configuration)) return refusal;
   if (configuration.verify_mode == peer_verify_mode::verify && !configuration.ca_certificates) {
     return error{configuration_error::no_trust_anchor,
                  "ca_certificates: none are given, so that no client certificate could be verified"};
-  }
-  if (configuration.handshake_must_interrupt_on_error && !asks_somebody_for_certificate(configuration)) {
-    return error{
-        configuration_error::invalid_value,
-        "handshake_must_interrupt_on_error: with verify_mode none there is no certificate that could be wrong"};
   }
   if (!configuration.allow.empty() && configuration.verify_mode != peer_verify_mode::verify) {
     return error{configuration_error::invalid_value,
                  "allow: there are access rules, and verify_mode isn't verify, so that nobody proves to be whom they "
                  "let in"};
+  }
+  if (auto refusal = check_identity_hint(configuration)) return refusal;
+  if (auto refusal = check_resumption_lifetime(configuration.resumption_lifetime)) return refusal;
+  return std::nullopt;
+}
+
+std::optional<error> check_both_sides(const ssl_configuration& configuration) {
+  if (auto refusal = check_versions(configuration)) return refusal;
+  if (auto refusal = check_ciphers(configuration)) return refusal;
+  if (auto refusal = check_application_protocols(configuration.alpn_protocols)) return refusal;
+  if (configuration.handshake_must_interrupt_on_error && !asks_somebody_for_certificate(configuration)) {
+    return error{
+        configuration_error::invalid_value,
+        "handshake_must_interrupt_on_error: with verify_mode none there is no certificate that could be wrong"};
   }
   if (configuration.revocation && configuration.verify_mode == peer_verify_mode::none) {
     return error{configuration_error::invalid_value,
@@ -131,8 +140,6 @@ std::optional<error> check(const ssl_configuration& configuration) {
     return error{configuration_error::invalid_value,
                  "revocation: without ca_certificates nobody vouches for the lists"};
   }
-  if (auto refusal = check_identity_hint(configuration)) return refusal;
-  if (auto refusal = check_resumption_lifetime(configuration.resumption_lifetime)) return refusal;
   // OpenSSL would take a negative depth for "no limit".
   if (configuration.verify_depth < 0) {
     return error{configuration_error::invalid_value,

@@ -15,6 +15,9 @@ namespace sallyport::detail {
 /// are merged with it.
 std::optional<error> check(const ssl_configuration& configuration);
 
+/// Of it, what concerns clients as well: nothing about identities, nor about who is let in.
+std::optional<error> check_both_sides(const ssl_configuration& configuration);
+
 /// True if clients are asked for a certificate, whatever name they ask for or by some name.
 bool asks_somebody_for_certificate(const ssl_configuration& configuration) noexcept;
 

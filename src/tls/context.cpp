@@ -4,12 +4,13 @@
 #include <sallyport/context.hpp>
 
 #include "chosen_alert.hpp"
-#include "cipher_names.hpp"
 #include "configuration_check.hpp"
 #include "context_data.hpp"
 #include "identity_data.hpp"
 #include "ocsp_stapling.hpp"
+#include "openssl_commands.hpp"
 #include "printable.hpp"
+#include "protocol_settings.hpp"
 #include "resumption.hpp"
 #include "revocation_check.hpp"
 #include "session_callbacks.hpp"
@@ -26,26 +27,6 @@ namespace sallyport {
 namespace {
 
 using detail::context_data;
-
-// Mozilla's "Server Side TLS" 5.7. Its DHE ciphers are left out: they are slow for the server, and no client that
-// knows AEAD needs them. All settings are made explicitly, so that the system's openssl.cnf decides none of them.
-constexpr const char* intermediate_ciphers =
-    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
-    "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
-    "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
-// Before the others: whoever offers these has a key. DHE is here for the clients that know no ECDHE with it.
-constexpr const char* pre_shared_key_ciphers =
-    "ECDHE-PSK-CHACHA20-POLY1305:"
-    "DHE-PSK-AES128-GCM-SHA256:DHE-PSK-AES256-GCM-SHA384:DHE-PSK-CHACHA20-POLY1305:";
-constexpr const char* profile_ciphersuites =
-    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
-constexpr const char* profile_groups = "X25519MLKEM768:X25519:P-256:P-384";
-// What security level 2 leaves of OpenSSL's own list, without SHA-224 and DSA.
-constexpr const char* signature_algorithms =
-    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:"
-    "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
-    "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
-    "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 error internal(const std::string& what) {
   const std::string reason = detail::take_openssl_error();
@@ -73,39 +54,6 @@ int select_application_protocol(SSL*, const unsigned char** out, unsigned char* 
 int accept_server_name(SSL*, int*, void*) noexcept { return SSL_TLSEXT_ERR_OK; }
 
 // ---- the SSL_CTX ----
-
-// Those of the profile that this OpenSSL has.
-const std::string& usable_profile_groups() {
-  static const std::string groups = detail::usable_groups_of(profile_groups).list;
-  return groups;
-}
-
-bool set_protocol(SSL_CTX* ctx, const ssl_configuration& configuration, const std::string& groups) {
-  const bool modern = configuration.profile == security_profile::modern;
-  const auto or_profile = [](const std::string& setting, const char* profile) {
-    return setting.empty() ? profile : setting.c_str();
-  };
-  SSL_CTX_clear_options(ctx, SSL_CTX_get_options(ctx));
-  SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-                               SSL_OP_PRIORITIZE_CHACHA | SSL_OP_ENABLE_MIDDLEBOX_COMPAT);
-  SSL_CTX_set_security_level(ctx, 2);
-  // Moving and partial writes: the session's buffers belong to the caller. No chain is built from the trust store:
-  // the identity's own is sent as it is.
-  SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                            SSL_MODE_NO_AUTO_CHAIN);
-  const std::string ciphers =
-      (configuration.pre_shared_keys ? pre_shared_key_ciphers : "") + std::string(intermediate_ciphers);
-  if (configuration.pre_shared_keys && SSL_CTX_set_dh_auto(ctx, 1) != 1) return false;
-  return SSL_CTX_set_min_proto_version(ctx, modern ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
-         SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-         SSL_CTX_set_cipher_list(ctx, or_profile(configuration.ciphers, ciphers.c_str())) == 1 &&
-         SSL_CTX_set_ciphersuites(ctx, or_profile(configuration.ciphersuites, profile_ciphersuites)) == 1 &&
-         SSL_CTX_set1_groups_list(ctx, groups.c_str()) == 1 &&
-         SSL_CTX_set1_sigalgs_list(ctx, signature_algorithms) == 1 &&
-         SSL_CTX_set1_client_sigalgs_list(ctx, signature_algorithms) == 1 &&
-         // No 0-RTT: what a client sends in it can be replayed by others (RFC 8446 section 8).
-         SSL_CTX_set_max_early_data(ctx, 0) == 1 && SSL_CTX_set_recv_max_early_data(ctx, 0) == 1;
-}
 
 bool set_pre_shared_keys(SSL_CTX* ctx, const ssl_configuration& configuration) {
   if (!configuration.pre_shared_keys) return true;
@@ -154,11 +102,6 @@ void collect_warnings(context_data& data, const ssl_configuration& configuration
     append(detail::warnings_about(*configuration.ca_certificates, *configuration.revocation));
   }
   if (configuration.tickets) append(configuration.tickets->warnings());
-  if (configuration.groups.empty()) return;
-  for (const std::string& group : detail::usable_groups_of(configuration.groups).missing) {
-    data.warnings.push_back("groups: " + group + " is left out, as this OpenSSL (" +
-                            OpenSSL_version(OPENSSL_VERSION_STRING) + ") doesn't have it");
-  }
 }
 
 // ---- what is different for some names ----
@@ -173,6 +116,8 @@ ssl_configuration merged(const context_data& of_all, const name_settings& differ
   };
   take(all.alpn_protocols, different.alpn_protocols);
   take(all.profile, different.profile);
+  take_optional(all.minimum_version, different.minimum_version);
+  take_optional(all.maximum_version, different.maximum_version);
   take(all.verify_mode, different.verify_mode);
   take_optional(all.ca_certificates, different.ca_certificates);
   take_optional(all.revocation, different.revocation);
@@ -218,15 +163,14 @@ result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configu
   data->ssl_ctx.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* ctx = data->ssl_ctx.get();
   if (!ctx) return internal("SSL_CTX_new");
-  data->groups =
-      configuration.groups.empty() ? usable_profile_groups() : detail::usable_groups_of(configuration.groups).list;
-  if (!set_protocol(ctx, configuration, data->groups)) return internal("ciphers, ciphersuites or groups");
+  if (!detail::set_protocol(*data)) return internal("ciphers, ciphersuites or groups");
   if (!detail::set_resumption(*data)) return internal("session tickets");
   if (!detail::set_verification(ctx, configuration)) return internal("verify_mode and ca_certificates");
   // For all of them or for none: OpenSSL counts the extensions of an SSL before it asks for the name, and goes by the
   // count of the SSL_CTX that it has been given since.
   if (some_ask && !detail::install_chosen_alert(ctx)) return internal("a custom extension");
   if (!set_pre_shared_keys(ctx, configuration)) return internal("pre_shared_keys");
+  if (auto refusal = detail::apply_openssl_commands(*data)) return *std::move(refusal);
   if (auto refusal = set_identities(*data)) return *std::move(refusal);
   SSL_CTX_set_tlsext_servername_callback(ctx, accept_server_name);
   set_application_protocols(*data, configuration.alpn_protocols);

@@ -39,6 +39,12 @@ struct context_data {
   bool authenticates_clients() const noexcept {
     return configuration.verify_mode != peer_verify_mode::none || configuration.pre_shared_keys;
   }
+  // --- of a client's context. Its `configuration` has what is the same for both sides; `policy` is all by which a
+  // session that is to be resumed must have begun, but for the server's name ---
+  bool is_client = false;
+  bool sends_server_name = true;
+  std::string session;  ///< to resume
+
   /// True if a handshake may have to stop and ask, whatever the client's name for us is.
   bool may_ask() const noexcept {
     return authenticates_clients() || configuration.ask_about_unknown_names ||

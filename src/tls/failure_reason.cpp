@@ -120,7 +120,7 @@ handshake_error ssl_reason(int reason, SSL* ssl) {
 // error queue depends on the version and on the key.
 bool was_signing(SSL* ssl) {
   const OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
-  return state == TLS_ST_SW_KEY_EXCH || state == TLS_ST_SW_CERT_VRFY;
+  return state == TLS_ST_SW_KEY_EXCH || state == TLS_ST_SW_CERT_VRFY || state == TLS_ST_CW_CERT_VRFY;
 }
 
 }  // namespace

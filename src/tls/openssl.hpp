@@ -34,6 +34,7 @@ using crl_ptr = std::unique_ptr<X509_CRL, openssl_free<X509_CRL_free>>;
 using general_names_ptr = std::unique_ptr<GENERAL_NAMES, openssl_free<GENERAL_NAMES_free>>;
 using pkey_ptr = std::unique_ptr<EVP_PKEY, openssl_free<EVP_PKEY_free>>;
 using ssl_ctx_ptr = std::unique_ptr<SSL_CTX, openssl_free<SSL_CTX_free>>;
+using ssl_session_ptr = std::unique_ptr<SSL_SESSION, openssl_free<SSL_SESSION_free>>;
 using ssl_ptr = std::unique_ptr<SSL, openssl_free<SSL_free>>;
 using x509_ptr = std::unique_ptr<X509, openssl_free<X509_free>>;
 using x509_store_ptr = std::unique_ptr<X509_STORE, openssl_free<X509_STORE_free>>;

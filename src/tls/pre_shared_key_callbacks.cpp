@@ -28,8 +28,6 @@
 namespace sallyport::detail {
 namespace {
 
-using ssl_session_ptr = std::unique_ptr<SSL_SESSION, openssl_free<SSL_SESSION_free>>;
-
 // Each may cost the application a look into a database.
 constexpr std::size_t max_identities_asked_for = 8;
 
@@ -126,20 +124,8 @@ int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESS
   const client_authentication& client = *session->client;
   if (std::string_view(reinterpret_cast<const char*>(identity), size) != client.identity) return 1;
 
-  const auto key = client.key.bytes();
-  // OpenSSL knows the hash of a session by its cipher suite: any with that hash will do.
-  const bool sha384 = client.key.hash() == pre_shared_key_hash::sha384;
-  const std::array<unsigned char, 2> suite{0x13, static_cast<unsigned char>(sha384 ? 0x02 : 0x01)};
-  ssl_session_ptr made{SSL_SESSION_new()};
-  const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, suite.data());
-  if (!made || cipher == nullptr ||
-      SSL_SESSION_set1_master_key(made.get(), reinterpret_cast<const unsigned char*>(key.data()), key.size()) != 1 ||
-      SSL_SESSION_set_cipher(made.get(), cipher) != 1 ||
-      SSL_SESSION_set_protocol_version(made.get(), TLS1_3_VERSION) != 1) {
-    return 0;
-  }
-  *found = made.release();
-  return 1;
+  *found = session_of_key(ssl, client.key).release();
+  return *found == nullptr ? 0 : 1;
 }
 
 /// TLS 1.2: the key goes into `key`; its size, or 0 to end the handshake with unknown_psk_identity.
@@ -162,6 +148,23 @@ unsigned give_key(SSL* ssl, const char* identity, unsigned char* key, unsigned s
 }
 
 }  // namespace
+
+ssl_session_ptr session_of_key(SSL* ssl, const pre_shared_key& key) noexcept {
+  const auto bytes = key.bytes();
+  // OpenSSL knows the hash of a session by its cipher suite: any with that hash will do.
+  const bool sha384 = key.hash() == pre_shared_key_hash::sha384;
+  const std::array<unsigned char, 2> suite{0x13, static_cast<unsigned char>(sha384 ? 0x02 : 0x01)};
+  ssl_session_ptr made{SSL_SESSION_new()};
+  const SSL_CIPHER* cipher = SSL_CIPHER_find(ssl, suite.data());
+  if (!made || cipher == nullptr ||
+      SSL_SESSION_set1_master_key(made.get(), reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()) !=
+          1 ||
+      SSL_SESSION_set_cipher(made.get(), cipher) != 1 ||
+      SSL_SESSION_set_protocol_version(made.get(), TLS1_3_VERSION) != 1) {
+    return nullptr;
+  }
+  return made;
+}
 
 bool ask_for_offered_keys(session_impl& session, int& alert) {
   client_authentication& client = *session.client;

@@ -6,6 +6,7 @@
 #include "ascii.hpp"
 #include "context_data.hpp"
 #include "identity_data.hpp"
+#include "protocol_versions.hpp"
 #include "revocation_lists_data.hpp"
 #include "trust_store_data.hpp"
 
@@ -100,6 +101,19 @@ std::optional<policy_digest> policy_of(const ssl_configuration& configuration) {
   std::vector<std::string> rules;
   for (const access_rule& each : configuration.allow) rules.push_back(each.text());
   text.add_set(std::move(rules));
+
+  // The profile's own say nothing new, and releases that know no others agree with this one.
+  if (const version_range versions = versions_of(configuration); versions != versions_of(configuration.profile)) {
+    text.add("versions");
+    text.add(static_cast<std::int64_t>(versions.minimum));
+    text.add(static_cast<std::int64_t>(versions.maximum));
+  }
+  // What they do isn't known here.
+  if (!configuration.openssl_commands.empty()) text.add("openssl_commands");
+  for (const auto& [name, value] : configuration.openssl_commands) {
+    text.add(name);
+    text.add(value);
+  }
   return text.digest();
 }
 
@@ -121,6 +135,12 @@ std::optional<policy_digest> digest_of_names(const X509* certificate) {
   }
   policy_text text;
   text.add_set(std::move(names));
+  return text.digest();
+}
+
+std::optional<policy_digest> digest_of_parts(std::initializer_list<std::string_view> parts) {
+  policy_text text;
+  for (const std::string_view each : parts) text.add(each);
   return text.digest();
 }
 

@@ -10,6 +10,7 @@
 #include <sallyport/ssl_configuration.hpp>
 
 #include <array>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 
@@ -28,6 +29,9 @@ std::optional<policy_digest> policy_of(const ssl_configuration& configuration);
 /// The names that a certificate is for: one that is renewed has the same ones. Throws std::bad_alloc; none if OpenSSL
 /// is out of memory.
 std::optional<policy_digest> digest_of_names(const X509* certificate);
+
+/// One of several, in their order. Throws std::bad_alloc; none if OpenSSL is out of memory.
+std::optional<policy_digest> digest_of_parts(std::initializer_list<std::string_view> parts);
 
 /// In the client_hello callback, when it is known what the client is offered: which sessions it may resume. They began
 /// under the same settings, with an identity of the same names (null: none), and the client asked for the same name

@@ -58,6 +58,7 @@ failure why_refused(const detail::session_impl& session) {
 
 /// Why the handshake failed: as the client's authentication has it, or else as OpenSSL has it.
 failure why_handshake_failed(const detail::session_impl& session) {
+  if (session.as_client) return detail::why_client_side_failed(session);
   failure why = detail::handshake_failure(session.ssl.get());
   if (const std::string_view missing = what_is_missing(why.code); !missing.empty()) {
     const auto reason = static_cast<handshake_error>(why.code.value());
@@ -149,6 +150,13 @@ detail::session_impl::session_impl(const context& configuration) : settings(conf
   if (settings.data().may_ask()) client = std::make_unique<client_authentication>();
 }
 
+void detail::session_impl::make_client(std::string name, std::string to_resume) {
+  as_client = std::make_unique<client_side>();
+  as_client->to_resume = std::move(to_resume);
+  server_name = std::move(name);
+  if (!client) client = std::make_unique<client_authentication>();
+}
+
 detail::session_impl::~session_impl() {
   if (!client || !client->call.is_suspended()) return;
   // OpenSSL's frames are on the other stack. Refused, they return; what they write goes nowhere.
@@ -172,9 +180,10 @@ bool detail::session_impl::start() {
   BIO* const both = window_bio.release();
   SSL_set0_rbio(ssl.get(), both);
   SSL_set0_wbio(ssl.get(), both);
-  SSL_set_accept_state(ssl.get());
   SSL_set_msg_callback(ssl.get(), on_message);
   SSL_set_msg_callback_arg(ssl.get(), this);
+  if (as_client) return start_client_side(*this);
+  SSL_set_accept_state(ssl.get());
   return true;
 }
 
@@ -196,7 +205,8 @@ step detail::session_impl::handshake_result(int openssl_result) {
     case SSL_ERROR_WANT_X509_LOOKUP:  // on_certificate_needed() has stopped it
       return {progress::want_worker};
     case SSL_ERROR_ZERO_RETURN:
-      return fail({handshake_error::closed_by_client, "the client sent close_notify during the handshake"});
+      return fail({handshake_error::closed_by_client, std::string("the ") + (as_client ? "server" : "client") +
+                                                          " sent close_notify during the handshake"});
     default:
       return fail(why_handshake_failed(*this));
   }
@@ -244,7 +254,9 @@ step detail::session_impl::do_handshake() {
 
 /// OpenSSL has completed the handshake.
 step detail::session_impl::finish() {
-  if (client) {
+  if (as_client) {
+    if (auto why = finish_client_side(*this)) return fail(*std::move(why));
+  } else if (client) {
     client->key = {};
     // A key that was offered in TLS 1.3 need not have been used.
     const bool used =
@@ -289,6 +301,9 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
     const bool ends_reading = version == TLS1_3_VERSION || bytes[0] == SSL3_AL_WARNING;
     if (sent == 0 && type == alert_type::close_notify && ends_reading) session.close_notify_received = true;
     if (sent != 0 && type == alert_type::no_renegotiation) session.count_message_without_data();
+  } else if (session.as_client) {
+    if (content_type == SSL3_RT_HANDSHAKE && size > 0)
+      note_message_of_client_side(session, sent != 0, {bytes, size}, is_empty_certificate(version, {bytes, size}));
   } else if (content_type == SSL3_RT_HANDSHAKE && sent == 0 && size > 0) {
     if (bytes[0] == SSL3_MT_CLIENT_HELLO && session.phase == handshake_phase::before_client_hello) {
       session.phase = handshake_phase::in_handshake;
@@ -345,8 +360,17 @@ step session::handshake(io_window& window) {
   if (self.failed) return {progress::failed};
   if (self.phase == handshake_phase::complete) return {progress::done};
 
+  if (static_cast<bool>(self.as_client) != self.settings.data().is_client)
+    return self.fail({handshake_error::internal, "the context is for the other side of a connection"});
+
   const step_scope scope(self.bio, window);
-  if (!self.ssl) {
+  if (self.as_client) {
+    if (!self.ssl) {
+      if (!self.start()) return self.fail({handshake_error::internal, "out of memory for a TLS connection"});
+      self.remember({session_event::kind::started});
+    }
+    if (auto odd = detail::odd_first_answer(self, window.input)) return self.fail(*std::move(odd));
+  } else if (!self.ssl) {
     switch (detail::inspect_first_record(window.input)) {
       case detail::first_record::undecided:
         return {progress::want_input};
@@ -435,6 +459,7 @@ void session::stop_before_private_key() noexcept { impl_->stops_before_key = tru
 
 session session::lend() {
   auto stays = std::make_unique<detail::session_impl>(impl_->settings.made_from());
+  if (impl_->as_client) stays->make_client(impl_->server_name, {});
   stays->phase = impl_->phase;
   stays->server_name = impl_->server_name;
   stays->offer = impl_->offer;
@@ -462,6 +487,11 @@ std::string_view session::cipher() const noexcept {
   if (impl_->phase != handshake_phase::complete) return "";
   const char* name = SSL_CIPHER_standard_name(SSL_get_current_cipher(impl_->ssl.get()));
   return name == nullptr ? "" : name;
+}
+
+std::string_view session::cipher_openssl_name() const noexcept {
+  if (impl_->phase != handshake_phase::complete) return "";
+  return SSL_CIPHER_get_name(SSL_get_current_cipher(impl_->ssl.get()));
 }
 
 std::string session::key_exchange_group() const {
@@ -500,9 +530,9 @@ handshake_error reason_of(const detail::session_impl& session) noexcept {
 
 }  // namespace
 
-std::string session::client_offers() const { return impl_->offer.describe(reason_of(*impl_)); }
+std::string session::client_offers() const { return impl_->as_client ? "" : impl_->offer.describe(reason_of(*impl_)); }
 std::string session::server_offers() const {
-  if (!impl_->ssl) return "";
+  if (!impl_->ssl || impl_->as_client) return "";
   return detail::describe_server_offer(impl_->ssl.get(), impl_->settings.data(), reason_of(*impl_));
 }
 
@@ -516,18 +546,6 @@ std::string_view to_string(handshake_phase phase) noexcept {
       break;
   }
   return "complete";
-}
-
-std::string_view to_string(tls_version version) noexcept {
-  switch (version) {
-    case tls_version::tls_1_2:
-      return "TLSv1.2";
-    case tls_version::tls_1_3:
-      return "TLSv1.3";
-    case tls_version::unknown:
-      break;
-  }
-  return "unknown";
 }
 
 }  // namespace sallyport

@@ -1,4 +1,4 @@
-// session_client: what a session asks and knows about its client.
+// session_client: what a session asks and knows about its client; a client's about its server.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "certificate_data.hpp"
@@ -55,6 +55,7 @@ bool session::interrupts_on_error() const noexcept {
   return impl_->settings.configuration().handshake_must_interrupt_on_error;
 }
 const std::string& session::pre_shared_key_identity_hint() const noexcept {
+  if (impl_->as_client) return impl_->as_client->hint;
   return impl_->settings.configuration().pre_shared_key_identity_hint;
 }
 
@@ -81,6 +82,7 @@ const std::string& session::matched_rule() const noexcept {
 
 std::optional<certificate> session::local_certificate() const {
   if (impl_->phase != handshake_phase::complete || !pre_shared_key_identity().empty()) return std::nullopt;
+  if (impl_->as_client && !impl_->as_client->sent_certificate) return std::nullopt;
   X509* const used = SSL_get_certificate(impl_->ssl.get());
   if (used == nullptr) return std::nullopt;
   return detail::certificate_of(used);

@@ -6,6 +6,7 @@
 
 #include "client_authentication.hpp"
 #include "client_offer.hpp"
+#include "client_side.hpp"
 #include "context_data.hpp"
 #include "failure_reason.hpp"
 #include "openssl.hpp"
@@ -45,6 +46,9 @@ struct session_impl {
   explicit session_impl(const context& configuration);
   ~session_impl();
 
+  /// Before anything else, what session's constructor for clients does.
+  void make_client(std::string name, std::string to_resume);
+
   bool start();
   step fail(failure why);
   step handshake_result(int openssl_result);
@@ -66,7 +70,9 @@ struct session_impl {
   settings_in_force settings;
   window_bio bio;
   ssl_ptr ssl;                                    // made when the first bytes turn out to be TLS
-  std::unique_ptr<client_authentication> client;  // null if there is nothing that might be asked
+  std::unique_ptr<client_authentication> client;  // null if there is nothing that might be asked; of the peer: a server
+                                                  // is asked about by a client's session
+  std::unique_ptr<client_side> as_client;         // null on the server's side
   handshake_phase phase = handshake_phase::before_client_hello;
   unsigned messages_without_data = 0;
   bool close_notify_sent = false;
@@ -76,7 +82,7 @@ struct session_impl {
   error_code error;
   std::string error_detail;
 
-  // --- the name that the client asks for ---
+  // --- the name that the client asks for; on its own side the one that the server must have ---
   std::string server_name;
   bool has_chosen_by_name = false;
   bool has_unknown_name = false;                // and is refused for it

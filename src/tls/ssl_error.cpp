@@ -121,11 +121,11 @@ std::string ssl_error::error_string() const {
     case ssl_error_code::path_length_exceeded:
       return which(*this) + " does not allow as many CAs below it as the chain has (path length)";
     case ssl_error_code::invalid_purpose:
-      return which(*this) + " is not meant for TLS clients (see its key usage and extended key usage)";
+      return which(*this) + " is not meant for this side of TLS (see its key usage and extended key usage)";
     case ssl_error_code::certificate_untrusted:
-      return which(*this) + " is not trusted for TLS clients";
+      return which(*this) + " is not trusted for this side of TLS";
     case ssl_error_code::certificate_rejected:
-      return which(*this) + " is marked as rejected for TLS clients";
+      return which(*this) + " is marked as rejected for this side of TLS";
     case ssl_error_code::subject_issuer_mismatch:
       return which(*this) + " names another issuer than the next one of the chain";
     case ssl_error_code::authority_issuer_serial_number_mismatch:
@@ -198,6 +198,7 @@ ssl_error_code ssl_error_code_of(int x509_error) noexcept {
     case X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH:
       return ssl_error_code::authority_issuer_serial_number_mismatch;
     case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return ssl_error_code::host_name_mismatch;
     case X509_V_ERR_INVALID_CA:
       return ssl_error_code::invalid_ca_certificate;

@@ -34,6 +34,16 @@ bool set_client_ca_names(SSL_CTX* ctx, const trust_store_data& trust) {
   return true;
 }
 
+/// Without any, the SSL_CTX's own store is empty.
+bool set_trust(SSL_CTX* ctx, const ssl_configuration& configuration) {
+  if (!configuration.ca_certificates) return true;
+  if (!configuration.revocation)
+    return SSL_CTX_set1_verify_cert_store(ctx, configuration.ca_certificates->data().store.get()) == 1;
+  const x509_store_ptr store =
+      store_with(*configuration.ca_certificates, *configuration.revocation, configuration.missing_revocation_list);
+  return store && SSL_CTX_set1_verify_cert_store(ctx, store.get()) == 1;
+}
+
 }  // namespace
 
 bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
@@ -56,12 +66,25 @@ bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
   SSL_CTX_set_max_cert_list(ctx, longest_client_chain);
   if (SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_CLIENT) != 1) return false;
   if (!configuration.ca_certificates) return true;
-  const trust_store_data& trust = configuration.ca_certificates->data();
-  if (!set_client_ca_names(ctx, trust)) return false;
-  if (!configuration.revocation) return SSL_CTX_set1_verify_cert_store(ctx, trust.store.get()) == 1;
-  const x509_store_ptr store =
-      store_with(*configuration.ca_certificates, *configuration.revocation, configuration.missing_revocation_list);
-  return store && SSL_CTX_set1_verify_cert_store(ctx, store.get()) == 1;
+  return set_client_ca_names(ctx, configuration.ca_certificates->data()) && set_trust(ctx, configuration);
+}
+
+bool set_client_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
+  switch (configuration.verify_mode) {
+    case peer_verify_mode::none:
+      // Its certificate comes all the same, and is told.
+      SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
+      break;
+    case peer_verify_mode::query:
+    case peer_verify_mode::verify:
+      SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, nullptr);
+      break;
+    default:
+      return false;
+  }
+  install_verification_callbacks(ctx);
+  SSL_CTX_set_verify_depth(ctx, configuration.verify_depth);
+  return SSL_CTX_set_purpose(ctx, X509_PURPOSE_SSL_SERVER) == 1 && set_trust(ctx, configuration);
 }
 
 }  // namespace sallyport::detail

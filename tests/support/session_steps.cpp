@@ -68,6 +68,8 @@ std::string words(const session_event& event) {
       return "alert_sent" + alert;
     case session_event::kind::alert_received:
       return "alert_received" + alert;
+    case session_event::kind::new_session_ticket:
+      return "new_session_ticket";
   }
   return "?";
 }

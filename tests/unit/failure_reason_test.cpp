@@ -231,7 +231,7 @@ TEST_P(failure_reason, client_certificate_not_yet_valid) {
 
 TEST_P(failure_reason, client_certificate_for_another_purpose) {
   refuses_the_certificate(GetParam(), issue(test_ca(), {.common_name = "client", .extended_key_usage = "serverAuth"}),
-                          handshake_error::client_certificate_rejected, "is not meant for TLS clients",
+                          handshake_error::client_certificate_rejected, "is not meant for this side of TLS",
                           "unsupported_certificate", {"fatal unsupported certificate"});
 }
 

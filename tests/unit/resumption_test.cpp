@@ -514,6 +514,12 @@ const policy_change policy_changes[] = {
     {"missing_certificate", [](auto& c) { c.missing_certificate_is_fatal = true; }},
     {"pre_shared_keys", [](auto& c) { c.pre_shared_keys = true; }},
     {"profile", [](auto& c) { c.profile = security_profile::modern; }},
+    {"openssl_commands",
+     [](auto& c) {
+       c.openssl_commands = {{"Options", "Bugs"}};
+     }},
+    {"only_tls_1_2", [](auto& c) { c.maximum_version = tls_version::tls_1_2; }},
+    {"only_tls_1_3", [](auto& c) { c.minimum_version = tls_version::tls_1_3; }},
     {"more_trusted",
      [](auto& c) {
        c.ca_certificates = trust_store::from_pem(test_ca().certificate + make_ca("More").certificate).value();
@@ -537,6 +543,10 @@ TEST(resumption_policy, is_a_hash_of_all_that_decides_who_is_let_in) {
   const auto policy = detail::policy_of(base);
   ASSERT_TRUE(policy.has_value());
   EXPECT_EQ(policy, detail::policy_of(base));
+  ssl_configuration says_the_same = base;
+  says_the_same.minimum_version = tls_version::tls_1_2;
+  says_the_same.maximum_version = tls_version::tls_1_3;
+  EXPECT_EQ(policy, detail::policy_of(says_the_same));
   std::vector<detail::policy_digest> seen{*policy};
   for (const policy_change& change : policy_changes) {
     ssl_configuration changed = base;

@@ -69,6 +69,7 @@ const std::map<int, ssl_error_code>& mapping() {
       {X509_V_ERR_AKID_SKID_MISMATCH, authority_issuer_serial_number_mismatch},
       {X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH, authority_issuer_serial_number_mismatch},
       {X509_V_ERR_HOSTNAME_MISMATCH, host_name_mismatch},
+      {X509_V_ERR_IP_ADDRESS_MISMATCH, host_name_mismatch},
   };
   return all;
 }
@@ -137,9 +138,9 @@ TEST(ssl_error, sentences) {
       {X509_V_ERR_PATH_LENGTH_EXCEEDED,
        "certificate 0 (CN=alice) does not allow as many CAs below it as the chain has (path length)"},
       {X509_V_ERR_INVALID_PURPOSE,
-       "certificate 0 (CN=alice) is not meant for TLS clients (see its key usage and extended key usage)"},
-      {X509_V_ERR_CERT_UNTRUSTED, "certificate 0 (CN=alice) is not trusted for TLS clients"},
-      {X509_V_ERR_CERT_REJECTED, "certificate 0 (CN=alice) is marked as rejected for TLS clients"},
+       "certificate 0 (CN=alice) is not meant for this side of TLS (see its key usage and extended key usage)"},
+      {X509_V_ERR_CERT_UNTRUSTED, "certificate 0 (CN=alice) is not trusted for this side of TLS"},
+      {X509_V_ERR_CERT_REJECTED, "certificate 0 (CN=alice) is marked as rejected for this side of TLS"},
       {X509_V_ERR_SUBJECT_ISSUER_MISMATCH,
        "certificate 0 (CN=alice) names another issuer than the next one of the chain"},
       {X509_V_ERR_AKID_SKID_MISMATCH,
@@ -147,6 +148,7 @@ TEST(ssl_error, sentences) {
       {X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH,
        "certificate 0 (CN=alice) names another key or serial number of its issuer than the next one of the chain has"},
       {X509_V_ERR_HOSTNAME_MISMATCH, "certificate 0 (CN=alice) is for another host name"},
+      {X509_V_ERR_IP_ADDRESS_MISMATCH, "certificate 0 (CN=alice) is for another host name"},
   };
   ASSERT_EQ(sentences.size(), mapping().size());
   for (const auto& [number, sentence] : sentences) EXPECT_EQ(about_alice(number).error_string(), sentence) << number;

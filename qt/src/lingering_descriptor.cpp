@@ -1,0 +1,95 @@
+// lingering_descriptor: see lingering_descriptor.hpp.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "lingering_descriptor.hpp"
+
+#include "loop_window.hpp"
+
+#include <QtCore/QAbstractEventDispatcher>
+#include <QtCore/QEvent>
+#include <QtCore/QSocketNotifier>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace sallyport::qt {
+namespace {
+
+// Long enough for a round trip round the world and a retransmission.
+constexpr int linger_milliseconds = 2000;
+constexpr std::size_t max_count = 256;
+constexpr int drops_per_turn = 8;
+
+/// True when nothing more will come.
+bool drop_input(int descriptor) {
+  const auto scratch = loop_window::of_this_thread().input();
+  for (int drops = 0; drops < drops_per_turn; ++drops) {
+    const ssize_t received = ::recv(descriptor, scratch.data(), scratch.size(), MSG_DONTWAIT);
+    if (received > 0 || (received < 0 && errno == EINTR)) continue;
+    return received == 0 || errno != EAGAIN;
+  }
+  return false;
+}
+
+class lingering_descriptor;
+
+/// A thread's, the oldest first.
+struct lingering_descriptors {
+  std::vector<lingering_descriptor*> all;
+
+  // After the thread's event loop.
+  ~lingering_descriptors();
+  static lingering_descriptors& of_this_thread() {
+    static thread_local lingering_descriptors descriptors;
+    return descriptors;
+  }
+};
+
+class lingering_descriptor final : public QSocketNotifier {
+ public:
+  explicit lingering_descriptor(int descriptor) : QSocketNotifier(descriptor, Read) {
+    startTimer(linger_milliseconds, Qt::CoarseTimer);
+  }
+  ~lingering_descriptor() override {
+    setEnabled(false);
+    std::erase(lingering_descriptors::of_this_thread().all, this);
+    ::close(static_cast<int>(socket()));
+  }
+
+ protected:
+  bool event(QEvent* event) override {
+    if (event->type() == QEvent::SockAct) {
+      if (drop_input(static_cast<int>(socket()))) delete this;
+      return true;
+    }
+    if (event->type() == QEvent::Timer) {
+      delete this;
+      return true;
+    }
+    return QSocketNotifier::event(event);
+  }
+};
+
+lingering_descriptors::~lingering_descriptors() {
+  for (lingering_descriptor* const each : std::exchange(all, {})) delete each;
+}
+
+}  // namespace
+
+void linger(int descriptor) {
+  ::shutdown(descriptor, SHUT_WR);
+  if (QAbstractEventDispatcher::instance() == nullptr || drop_input(descriptor)) {
+    ::close(descriptor);
+    return;
+  }
+  auto& lingering = lingering_descriptors::of_this_thread().all;
+  if (lingering.size() >= max_count) delete lingering.front();
+  lingering.push_back(new lingering_descriptor(descriptor));
+}
+
+}  // namespace sallyport::qt

@@ -1,0 +1,279 @@
+// ssl_socket_io: bytes between the kernel and the session. Nothing in here calls slots.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "ssl_socket_private.hpp"
+
+#include "to_qt.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace sallyport::qt {
+namespace {
+
+// A reader with a buffer size gets no more from the kernel than fits, and a record.
+constexpr std::size_t record_on_the_wire = session::max_record_size;
+
+// Windows that one turn sends, before it is the others' turn.
+constexpr int windows_per_turn = 8;
+
+}  // namespace
+
+// --- what comes ---
+
+std::size_t SslSocketPrivate::unread() const {
+  return incoming.size() + static_cast<std::size_t>(q.QIODevice::bytesAvailable());
+}
+
+/// What QIODevice has taken, for peek() or a transaction, isn't counted: whoever reads it doesn't come by here.
+bool SslSocketPrivate::has_room_to_read() const {
+  if (read_buffer_size > 0 && incoming.size() >= static_cast<std::size_t>(read_buffer_size)) return false;
+  return write_buffer_limit <= 0 || outgoing.size() + ciphertext.size() <= static_cast<std::size_t>(write_buffer_limit);
+}
+
+bool SslSocketPrivate::wants_input() const {
+  return descriptor >= 0 && !kernel_has_ended && end == input_end::none && !is_in_handshake_turn &&
+         !is_paused_on_errors && !has_more_input && has_room_to_read();
+}
+
+void SslSocketPrivate::update_notifiers() {
+  if (descriptor < 0) return;
+  read_notifier->want(wants_input());
+  if (is_blocked && write_notifier == nullptr)
+    write_notifier = new socket_notifier(*this, descriptor, QSocketNotifier::Write);
+  if (write_notifier != nullptr) write_notifier->want(is_blocked);
+}
+
+void SslSocketPrivate::note_input_end(input_end why, QAbstractSocket::SocketError error, const QString& sentence) {
+  if (end != input_end::none) return;  // the first is the cause
+  end = why;
+  end_error = error;
+  end_sentence = sentence;
+  end_due = true;
+}
+
+/// After all that came before it was looked at.
+void SslSocketPrivate::note_kernel_end() {
+  if (kernel_error != 0)
+    return note_input_end(input_end::reset, socket_error_of_errno(kernel_error), qt_error_string(kernel_error));
+  if (stage == socket_stage::plain)
+    return note_input_end(input_end::clean, QAbstractSocket::RemoteHostClosedError,
+                          QStringLiteral("The remote host closed the connection"));
+  note_input_end(input_end::truncated, QAbstractSocket::RemoteHostClosedError,
+                 QStringLiteral("The remote host closed the connection without close_notify: data may be missing"));
+}
+
+/// How much; 0 also at the end, which is noted.
+std::size_t SslSocketPrivate::receive_into(std::span<std::byte> room) {
+  if (kernel_has_ended || room.empty()) return 0;
+  ssize_t count = 0;
+  do count = ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
+  while (count < 0 && errno == EINTR);
+  if (count > 0) return static_cast<std::size_t>(count);
+  if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
+  kernel_error = count < 0 ? errno : 0;
+  kernel_has_ended = true;
+  return 0;
+}
+
+std::size_t SslSocketPrivate::receive_limit() const {
+  if (read_buffer_size <= 0) return loop_window::size;
+  const std::size_t limit = static_cast<std::size_t>(read_buffer_size);
+  return limit - std::min(limit, incoming.size()) + record_on_the_wire;
+}
+
+/// What a step of the session gets; keep_input() takes what it leaves.
+std::span<const std::byte> SslSocketPrivate::take_input(bool from_kernel) {
+  const auto window = loop_window::of_this_thread().input();
+  // Only bytes of plain text that nobody has read are that many.
+  if (!from_kernel || leftover.size() > window.size() / 2) return leftover;
+  std::ranges::copy(leftover, window.begin());
+  const auto room = window.subspan(leftover.size());
+  return window.first(leftover.size() + receive_into(room.first(std::min(room.size(), receive_limit()))));
+}
+
+void SslSocketPrivate::keep_input(std::span<const std::byte> rest) {
+  if (rest.empty()) {
+    if (leftover.capacity() > 0) leftover = {};
+    return;
+  }
+  if (rest.data() >= leftover.data() && rest.data() < leftover.data() + leftover.size()) {
+    leftover.erase(leftover.begin(), leftover.end() - static_cast<std::ptrdiff_t>(rest.size()));
+    return;
+  }
+  leftover.assign(rest.begin(), rest.end());
+}
+
+void SslSocketPrivate::note_plaintext(std::size_t count) {
+  if (count == 0) return;
+  received += static_cast<std::int64_t>(count);
+  if (q.isReadable()) {
+    ready_read_due = true;
+  } else {
+    incoming.clear();  // close() was called, and what was written is still being sent
+  }
+}
+
+void SslSocketPrivate::note_events() {
+  const auto events = tls->events();
+  if (!events.empty()) events_untold.insert(events_untold.end(), events.begin(), events.end());  // seldom
+}
+
+void SslSocketPrivate::receive() {
+  if (descriptor < 0) return;
+  if (stage == socket_stage::plain) return receive_plain();
+  if (stage == socket_stage::encrypted) decrypt(true);
+}
+
+void SslSocketPrivate::decrypt_leftover() {
+  if (stage == socket_stage::encrypted) decrypt(false);
+}
+
+/// While has_room_to_read().
+std::span<std::byte> SslSocketPrivate::room_for_plaintext() {
+  const auto room = incoming.prepare();
+  if (read_buffer_size <= 0) return room;
+  return room.first(std::min(room.size(), static_cast<std::size_t>(read_buffer_size) - incoming.size()));
+}
+
+void SslSocketPrivate::receive_plain() {
+  std::size_t budget = loop_window::size;
+  while (budget > 0 && has_room_to_read()) {
+    const auto room = room_for_plaintext();
+    const std::size_t count = receive_into(room);
+    incoming.commit(count);
+    note_plaintext(count);
+    if (count < room.size()) break;
+    budget -= std::min(budget, count);
+  }
+  if (kernel_has_ended) note_kernel_end();
+}
+
+void SslSocketPrivate::decrypt(bool from_kernel) {
+  if (end != input_end::none) return;
+  io_window window{take_input(from_kernel), loop_window::of_this_thread().output(), 0};
+  has_more_input = false;
+  bool wants_more = false;
+  while (end == input_end::none && !wants_more && !has_more_input) {
+    if (!has_room_to_read()) {
+      has_more_input = !window.input.empty() || tls->has_buffered_plaintext() || tls->error();
+      break;
+    }
+    const step made = tls->read(window, room_for_plaintext());
+    incoming.commit(made.what == progress::done ? made.bytes : 0);
+    note_events();
+    switch (made.what) {
+      case progress::done:
+        note_plaintext(made.bytes);
+        // Behind the data the step may have met the end: the next one tells.
+        wants_more = window.input.empty() && !tls->error() && !tls->has_buffered_plaintext() && tls->events().empty();
+        break;
+      case progress::want_output:
+        send_or_keep(window.output.first(std::exchange(window.produced, 0)));
+        has_more_input = is_blocked;
+        break;
+      case progress::peer_closed:
+        stream_is_complete = true;
+        note_input_end(input_end::clean, QAbstractSocket::RemoteHostClosedError,
+                       QStringLiteral("The remote host closed the connection"));
+        break;
+      case progress::failed:
+        note_input_end(input_end::broken, QAbstractSocket::SslInternalError,
+                       QStringLiteral("Error while reading: ") + to_qt(tls->error_detail()));
+        break;
+      case progress::want_input:
+      case progress::want_answer:  // only handshakes do
+      case progress::want_worker:
+        wants_more = true;
+        break;
+    }
+  }
+  if (window.produced > 0) send_or_keep(window.output.first(window.produced));
+  keep_input(window.input);
+  if (kernel_has_ended && !has_more_input) note_kernel_end();
+}
+
+// --- what goes ---
+
+/// How much the kernel takes.
+std::size_t SslSocketPrivate::send(std::span<const std::byte> bytes) {
+  std::size_t sent = 0;
+  while (sent < bytes.size() && !is_blocked && !cannot_send) {
+    const ssize_t count = ::send(descriptor, bytes.data() + sent, bytes.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (count >= 0) {
+      sent += static_cast<std::size_t>(count);
+    } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      is_blocked = true;
+    } else if (errno != EINTR) {
+      // Nothing can be sent any more. What the peer has sent before can still be read; the end is found behind it.
+      cannot_send = true;
+      outgoing.clear();
+      ciphertext.clear();
+    }
+  }
+  sent_untold += static_cast<std::int64_t>(sent);
+  return sent;
+}
+
+void SslSocketPrivate::send_or_keep(std::span<const std::byte> bytes) {
+  if (ciphertext.empty()) bytes = bytes.subspan(send(bytes));
+  if (!cannot_send) ciphertext.append(bytes);
+  if (is_blocked) update_notifiers();
+}
+
+void SslSocketPrivate::transmit() {
+  if (is_in_cork_list) {
+    is_in_cork_list = false;
+    loop_window::of_this_thread().uncork(*this);
+  }
+  if (descriptor < 0 || (awaits_tls && stage == socket_stage::plain)) return;
+  if (cannot_send) outgoing.clear();
+  for (int windows = 0; has_unsent() && !is_blocked && windows < windows_per_turn; ++windows)
+    if (!(tls ? transmit_encrypted() : transmit_plain())) break;
+  if (is_blocked)
+    update_notifiers();
+  else if (has_unsent() && stage != socket_stage::handshake)
+    go_on_soon();
+}
+
+/// False if there is nothing to do.
+bool SslSocketPrivate::transmit_plain() {
+  const std::size_t sent = send(outgoing.front());
+  if (cannot_send) return false;
+  outgoing.consume(sent);
+  written_untold += static_cast<std::int64_t>(sent);
+  return sent > 0;
+}
+
+/// All that fits into the window, in one piece, so that it is few records and one call.
+bool SslSocketPrivate::transmit_encrypted() {
+  constexpr std::size_t little = 4 * 1024;
+  if (ciphertext.size() > little) {
+    const std::size_t sent = send(ciphertext.front());
+    if (!cannot_send) ciphertext.consume(sent);
+    return sent > 0;
+  }
+  io_window window{{}, loop_window::of_this_thread().output(), 0};
+  window.produced = ciphertext.read(window.output);
+  while (stage == socket_stage::encrypted && !outgoing.empty() && !close_notify_done) {
+    if (window.output.size() - window.produced < session::max_record_size) break;
+    const step made = tls->write(window, outgoing.front());
+    if (made.what != progress::done) {
+      outgoing.clear();  // the session has failed: whoever reads hears why
+      break;
+    }
+    outgoing.consume(made.bytes);
+    written_untold += static_cast<std::int64_t>(made.bytes);
+  }
+  if (window.produced == 0) return false;
+  const auto produced = window.output.first(window.produced);
+  const std::size_t sent = send(produced);
+  if (!cannot_send) ciphertext.append(produced.subspan(sent));
+  return true;
+}
+
+}  // namespace sallyport::qt

@@ -1,0 +1,317 @@
+// ssl_socket_private: the inside of SslSocket, in both roles.
+//
+// How it works. The socket reads and writes its descriptor itself. What the kernel has goes through the thread's
+// loop_window into the session; no slot ever runs meanwhile, so steps of the session are never on the stack of a slot.
+// A function that calls slots says so; after each slot tell() tells whether it may go on.
+//
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SALLYPORT_QT_SSL_SOCKET_PRIVATE_HPP
+#define SALLYPORT_QT_SSL_SOCKET_PRIVATE_HPP
+
+#include <sallyport/qt/ssl_socket.hpp>
+
+#include "byte_queue.hpp"
+#include "emission.hpp"
+#include "handshake_listener.hpp"
+#include "loop_window.hpp"
+#include "socket_notifier.hpp"
+
+#include <sallyport/certificate.hpp>
+#include <sallyport/context.hpp>
+#include <sallyport/session.hpp>
+
+#include <QtCore/QDeadlineTimer>
+#include <QtNetwork/QHostAddress>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace sallyport::qt {
+
+/// What a client does before it is connected (ssl_socket_connect.cpp). Its destructor gives that up, without a signal.
+struct connection_attempt;
+
+/// How far a connection is.
+enum class socket_stage {
+  idle,        ///< none
+  connecting,  ///< `attempt` looks up a name or connects; there is no descriptor here yet
+  plain,       ///< connected, not encrypted
+  handshake,   ///< connected; there is a session
+  encrypted,   ///< the session's handshake is done
+};
+
+/// Why there is nothing more to read.
+enum class input_end {
+  none,
+  clean,      ///< the peer's close_notify; in plain text, its FIN
+  truncated,  ///< FIN without close_notify
+  reset,      ///< an error of the kernel
+  broken,     ///< the session failed
+};
+
+struct SslSocketPrivate {
+  explicit SslSocketPrivate(SslSocket& socket) : q(socket) {}
+  ~SslSocketPrivate();
+
+  static SslSocketPrivate& of(const SslSocket& socket) { return *socket.d_; }
+
+  // --- beginning; ssl_socket.cpp ---
+
+  /// A connected TCP socket, not yet the descriptor of another: what was before it is forgotten, state and addresses
+  /// are set, and it is read from now on. Calls no slots. The stage is plain.
+  void adopt(int connected_descriptor, QIODevice::OpenMode mode);
+  /// Forgets everything about the latest connection, as reusing the object does. Calls no slots.
+  void forget_connection();
+
+  // --- connecting; ssl_socket_connect.cpp ---
+
+  struct connected_peer {
+    QHostAddress local_address;
+    quint16 local_port;
+    QHostAddress address;
+    quint16 port;
+    QString name;
+    QByteArray early_bytes;  // that were read already
+  };
+
+  /// From nothing, or from what bind() has made. Calls slots.
+  void begin_connecting(const QString& host, quint16 port, QIODevice::OpenMode open_mode,
+                        QAbstractSocket::NetworkLayerProtocol protocol, bool encrypts);
+  /// The attempt has come to an end; it doesn't exist any more after go_on(). Call slots.
+  void on_connected(int connected_descriptor, const connected_peer& peer);
+  void on_connecting_failed(QAbstractSocket::SocketError error, const QString& sentence, bool tells);
+  /// While there is no descriptor: who has one.
+  QTcpSocket* connecting_socket() const;
+  void forget_attempt();
+  /// startClientEncryption(). Stage plain before. Calls slots.
+  void start_client_tls();
+  /// What the server has sent for resumption, if the configuration says so; false: nothing, or nobody wants it.
+  bool note_session_ticket();
+
+  // --- waiting without an event loop; ssl_socket_wait.cpp; calls slots ---
+
+  template <class Condition>
+  bool wait_until(const QDeadlineTimer& deadline, Condition is_done);
+  bool wait_for_descriptor(const QDeadlineTimer& deadline);
+  bool wait_until_connected(const QDeadlineTimer& deadline);
+  bool wait_until_encrypted(const QDeadlineTimer& deadline);
+
+  // --- handshake; ssl_socket_handshake.cpp. Stage plain before. ---
+
+  /// For a server that has accepted a connection, right after setSocketDescriptor(): the client's first bytes decide
+  /// whether it is TLS. They aren't looked at before the event loop's next turn. The listener stays valid until it has
+  /// heard handshake_done or handshake_failed, or `listener` was set to null.
+  void accept_tls(const context& with, handshake_listener* hears);
+  /// Begins a handshake now, in the given role, with the plain bytes that nobody has read: sets the mode, tells
+  /// modeChanged(), and makes the first step. Calls slots.
+  void start_tls(session&& with, SslSocket::SslMode role);
+  /// Ends a connection in handshake for a reason that isn't the peer's: state Unconnected and disconnected() first,
+  /// then the listener's handshake_failed(), in which the addresses are still there. No effect in other stages. Calls
+  /// slots.
+  void end_handshake(handshake_error reason, QAbstractSocket::SocketError error, const QString& sentence);
+  /// before_client_hello, too, where there is no session yet.
+  handshake_phase phase() const;
+  /// There is no context for the configuration: tells it, and ends the connection. Calls slots.
+  void fail_configuration(const QString& reason);
+
+  // --- what happens; ssl_socket_progress.cpp; calls slots ---
+
+  void on_readable();
+  void on_writable();
+  /// Goes on with everything that can go on: what was written, what was received and not looked at, what hasn't been
+  /// told. Harmless at any time.
+  void go_on();
+  /// The same in the event loop's next turn; calls no slots.
+  void go_on_soon();
+
+  // --- bytes; ssl_socket_io.cpp. These call no slots: what they bring about is told by tell_progress(). ---
+
+  /// Encrypts what was written and sends what the kernel takes.
+  void transmit();
+  /// Takes from the kernel what there is, if there is room, and decrypts it.
+  void receive();
+  /// The same with what was received before, only.
+  void decrypt_leftover();
+  bool has_unsent() const { return !outgoing.empty() || !ciphertext.empty(); }
+  std::size_t unread() const;
+  /// False while reading waits: for the user to read, or for the peer to take what was written.
+  bool has_room_to_read() const;
+  bool wants_input() const;
+  bool wants_output() const { return is_blocked && descriptor >= 0; }
+  /// The notifiers as wants_input() and wants_output() say.
+  void update_notifiers();
+  void note_input_end(input_end why, QAbstractSocket::SocketError error, const QString& sentence);
+
+  // --- telling; calls slots. False: the caller must return and touch nothing ---
+
+  template <class Signal>
+  bool tell(Signal&& signal) {
+    const emission emitting(emissions);
+    signal();
+    return emitting.may_go_on();
+  }
+  bool tell_state(QAbstractSocket::SocketState state);
+  bool tell_error(QAbstractSocket::SocketError error, const QString& sentence);
+  /// Of the handshake, and alerts. That an alert was sent is told when it really was.
+  bool tell_events();
+  /// encrypted(), readyRead(), bytesWritten(), encryptedBytesWritten() and the peer's end: whatever is due.
+  bool tell_progress();
+  bool tell_written();
+  void send_corked();
+
+  // --- the end; ssl_socket_close.cpp; calls slots ---
+
+  enum class ending {
+    orderly,  ///< FIN, and what was sent arrives
+    abrupt,   ///< as close() of the kernel does it
+  };
+
+  /// disconnectFromHost().
+  void close_gracefully();
+  /// Goes on with it; ends the connection when all is sent.
+  bool finish_closing();
+  /// Lets go of the descriptor, then Unconnected, readChannelFinished(), disconnected(). `close_device`: and
+  /// QIODevice::close(). Buffers to be read stay, unless that is done. What was to be sent is dropped.
+  bool end_connection(ending how, bool close_device = false);
+  /// The same for abort(), also from a handshake.
+  void abort();
+
+  SslSocket& q;
+  SslConfiguration configuration{};
+  SslSocket::SslMode mode = SslSocket::UnencryptedMode;
+  socket_stage stage = socket_stage::idle;
+
+  // --- the connection ---
+  int descriptor = -1;
+  socket_notifier* read_notifier = nullptr;   // children of the socket
+  socket_notifier* write_notifier = nullptr;  // made when first needed
+  std::optional<session> tls{};
+  handshake_listener* listener = nullptr;
+  std::shared_ptr<connection_attempt> attempt{};
+
+  byte_queue incoming{};              // plaintext to be read
+  byte_queue outgoing{};              // plaintext written, not encrypted; with no TLS not sent
+  byte_queue ciphertext{};            // not taken by the kernel
+  std::vector<std::byte> leftover{};  // ciphertext received, to be presented again
+  std::int64_t received = 0;          // decrypted bytes that have come since the connection began
+  std::int64_t written_untold = 0;    // for bytesWritten()
+  std::int64_t sent_untold = 0;       // for encryptedBytesWritten()
+  std::int64_t written_told = 0;      // for those who wait
+  std::int64_t sent_told = 0;
+  qint64 read_buffer_size = 0;
+  qint64 write_buffer_limit = qint64{16} * 1024 * 1024;
+
+  input_end end = input_end::none;
+  QAbstractSocket::SocketError end_error = QAbstractSocket::UnknownSocketError;
+  QString end_sentence{};
+
+  std::vector<session_event> events_untold{};
+
+  bool is_blocked = false;        // the kernel has taken nothing more; the write notifier waits
+  bool has_more_input = false;    // received, and not decrypted for want of room
+  bool kernel_has_ended = false;  // FIN or an error was received
+  int kernel_error = 0;           // which; 0 is FIN
+  bool cannot_send = false;       // the kernel has refused to
+  bool is_corked = false;         // a slot runs after which transmit() comes
+  bool is_in_cork_list = false;   // loop_window knows of it
+  bool go_on_is_posted = false;
+  bool ready_read_due = false;
+  bool is_telling_ready_read = false;
+  bool is_telling_written = false;
+  bool encrypted_due = false;
+  bool is_encrypted = false;  // what isEncrypted() says
+  bool end_due = false;       // the peer's end has to be told
+  bool is_closing = false;
+  bool awaits_tls = false;  // connectToHostEncrypted(): nothing is sent before the handshake
+  bool tells_closing_once = false;
+  bool close_notify_done = false;
+  bool stream_is_complete = false;
+  bool is_in_handshake_turn = false;
+  bool keeps_addresses = false;  // whoever ends the connection forgets them later
+
+  // --- questions ---
+  bool ignores_all_errors = false;
+  QList<QSslError> ignored_errors{};
+  handshake_question asked_now = handshake_question::none;  // whose slot is running
+  bool interrupt_is_continued = false;
+  bool is_paused_on_errors = false;  // PauseOnSslErrors: until resume()
+  bool errors_were_refused = false;
+
+  // --- the peer; stays after the end ---
+  std::vector<certificate> peer_chain{};
+  QList<QSslError> handshake_errors{};
+  std::optional<handshake_error> failure{};
+  QString failure_sentence{};
+  QString peer_verify_name{};
+  QString server_name{};  // SNI
+  QString group{};
+  QString matched_rule{};
+  QByteArray key_identity{};  // of a pre-shared key
+  bool is_resumed = false;
+
+  emission::chain emissions{};
+
+  void on_thread_change();
+  /// Whoever calls slots now must not go on.
+  void abandon_telling();
+
+ private:
+  friend class SslSocket;
+
+  // ssl_socket_progress.cpp
+  /// What the slots of `signal` write goes out when they have returned: the caller calls transmit().
+  template <class Signal>
+  bool tell_corked(Signal&& signal) {
+    is_corked = true;
+    if (!tell(signal)) return false;
+    is_corked = false;
+    return true;
+  }
+  bool tell_ready_read();
+  // ssl_socket_device.cpp
+  void after_reading();
+  // ssl_socket_io.cpp
+  std::span<const std::byte> take_input(bool from_kernel);
+  void keep_input(std::span<const std::byte> rest);
+  std::size_t receive_limit() const;
+  std::span<std::byte> room_for_plaintext();
+  std::size_t receive_into(std::span<std::byte> room);
+  void receive_plain();
+  void decrypt(bool from_kernel);
+  void note_plaintext(std::size_t count);
+  void note_events();
+  void note_kernel_end();
+  void send_or_keep(std::span<const std::byte> bytes);
+  std::size_t send(std::span<const std::byte> bytes);
+  bool transmit_plain();
+  bool transmit_encrypted();
+  // ssl_socket_handshake.cpp
+  void handshake_turn(bool from_kernel);
+  step handshake_step(bool from_kernel);
+  bool tell_event(const session_event& event);
+  void take_plain_bytes();
+  bool ask();
+  bool ask_interrupted();
+  bool ask_errors();
+  bool ask_pre_shared_key();
+  bool accepts_errors() const;
+  bool must_verify_peer() const;
+  void finish_handshake();
+  void fail_handshake(handshake_error reason, const QString& sentence);
+  void note_failure(handshake_error reason, QAbstractSocket::SocketError error, const QString& sentence);
+  // ssl_socket_close.cpp
+  void release_descriptor(ending how);
+  bool end_by_peer();
+  void end_handshake_by_application(ending how, bool closes_device);
+  bool close_device();
+  void forget_addresses();
+};
+
+}  // namespace sallyport::qt
+
+#endif

@@ -1,0 +1,78 @@
+# The same source on Qt's QSslServer and on ours tells the same, signal by signal, but for what docs/qt.md lists.
+#
+# SPDX-License-Identifier: Apache-2.0
+"""
+    QT_SCENARIOS, SALLYPORT_SCENARIOS   scenarios.cpp, compiled with Qt's class and with ours
+    QT_CLIENT                           client.cpp
+
+With an argument such as "psk" only scenarios with it in their title.
+"""
+
+import difflib
+import os
+import pathlib
+import sys
+import unittest
+
+from certificates import CertificatesTest
+from connections import WITH_TLS, WITHOUT_TLS, Connections
+from intended import INTENDED, differences_of
+from traces import trace_of
+
+# Milliseconds; a silent client has to wait for it, and nobody else comes near it.
+HANDSHAKE_TIMEOUT = 300
+
+PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "qt.md"
+WANTED = sys.argv[1] if len(sys.argv) > 1 else ""
+
+
+def lines_of_difference(theirs, ours):
+    """What `diff` would print, without its headings and what both have."""
+    lines = difflib.unified_diff(theirs, ours, lineterm="", n=0)
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+
+
+class Differential(CertificatesTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.connections = Connections(cls.certificates, cls.certificates.self_signed("unknown"),
+                                      os.environ["QT_CLIENT"])
+
+    def compare(self, scenario, version, client, connect, **options):
+        theirs, ours = (trace_of(os.environ[program], scenario, version, self.certificates, connect, **options)
+                        for program in ("QT_SCENARIOS", "SALLYPORT_SCENARIOS"))
+        # A trace without an end would compare as well.
+        self.assertEqual("k.destroyed", theirs[-1])
+        self.assertEqual("k.destroyed", ours[-1])
+        self.assertEqual([line for _, line in differences_of(scenario.title, version, client)],
+                         lines_of_difference(theirs, ours),
+                         "\n".join(["Qt's:", *theirs, "", "Ours:", *ours]))
+
+    def test_with_tls(self):
+        for scenario in WITH_TLS:
+            for version in ("1.2", "1.3"):
+                for client in ("openssl", "qt"):
+                    if WANTED not in scenario.title or not scenario.is_for(client):
+                        continue
+                    with self.subTest(scenario=scenario.title, version=version, client=client):
+                        make = getattr(self.connections, client)
+                        self.compare(scenario, version, client, lambda port: make(port, version, scenario.client))
+
+    def test_without_tls(self):
+        for scenario in WITHOUT_TLS:
+            if WANTED not in scenario.title:
+                continue
+            with self.subTest(scenario=scenario.title):
+                self.compare(scenario, "any", "raw", lambda port: self.connections.raw(port, scenario.client),
+                             handshake_timeout=HANDSHAKE_TIMEOUT)
+
+    def test_the_page_lists_each_difference(self):
+        page = PAGE.read_text(encoding="utf-8")
+        for name in sorted({name for lines in INTENDED.values() for name, _ in lines}):
+            with self.subTest(difference=name):
+                self.assertIn(f"`{name}`", page)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])

@@ -1,0 +1,379 @@
+// Tests of SslSocket as a device: bytes that come and go, in plain text and encrypted, and what holds them back.
+//
+// SPDX-License-Identifier: Apache-2.0
+#include "support/socket_settings.hpp"
+#include "support/tls_peer.hpp"
+#include "support/trace.hpp"
+
+#include "ssl_socket_private.hpp"
+
+#include <sallyport/qt/ssl_socket.hpp>
+
+#include <QtCore/QEventLoop>
+#include <QtCore/QTimer>
+#include <QtNetwork/QSslSocket>
+#include <QtNetwork/QTcpServer>
+#include <QtTest/QSignalSpy>
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+using sallyport::qt::SslSocket;
+using sallyport::qt::SslSocketPrivate;
+using testing::ElementsAre;
+
+namespace sallyport {
+namespace {
+
+namespace test = sallyport::test;
+
+/// An encrypted connection.
+struct encrypted_pair {
+  explicit encrypted_pair(const test::memory_client_options& options = {}) : peer(options) {
+    socket.setSslConfiguration(test::server_settings());
+    socket.setSocketDescriptor(peer.take_descriptor());
+    socket.startServerEncryption();
+    peer.encrypt();
+    EXPECT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
+    settle();
+  }
+
+  /// Until neither has anything to say.
+  void settle() {
+    for (int turns = 0; turns < 10; ++turns) {
+      peer.turn();
+      QCoreApplication::processEvents();
+    }
+  }
+
+  test::tls_peer peer;
+  SslSocket socket;
+};
+
+std::string random_looking(std::size_t size) {
+  std::string bytes(size, '\0');
+  std::uint32_t state = 1;
+  for (char& each : bytes) {
+    state = state * 1664525 + 1013904223;
+    each = static_cast<char>(state >> 24U);
+  }
+  return bytes;
+}
+
+TEST(ssl_socket_bytes, go_both_ways_in_great_numbers) {
+  encrypted_pair pair;
+  const std::string much = random_looking(5'000'000);
+  std::string echoed;
+  QObject::connect(&pair.socket, &SslSocket::readyRead, [&] { pair.socket.write(pair.socket.readAll()); });
+  pair.peer.send(much);
+  ASSERT_TRUE(pair.peer.until([&] { return pair.peer.received().size() >= much.size(); }));
+  EXPECT_TRUE(pair.peer.received() == much);
+  EXPECT_EQ(pair.socket.bytesToWrite(), 0);
+}
+
+TEST(ssl_socket_bytes, are_sent_in_one_go_after_the_slot) {
+  encrypted_pair pair;
+  QSignalSpy sent(&pair.socket, &SslSocket::encryptedBytesWritten);
+  QSignalSpy written(&pair.socket, &SslSocket::bytesWritten);
+  QObject::connect(&pair.socket, &SslSocket::readyRead, [&] {
+    pair.socket.readAll();
+    for (int i = 0; i < 10; ++i) pair.socket.write("0123456789");
+    EXPECT_EQ(pair.socket.bytesToWrite(), 100);
+  });
+  pair.peer.send("go");
+  ASSERT_TRUE(pair.peer.until([&] { return pair.peer.received().size() == 100; }));
+  ASSERT_EQ(written.count(), 1);
+  EXPECT_EQ(written.front().front().toLongLong(), 100);
+  EXPECT_EQ(sent.count(), 1);
+}
+
+TEST(ssl_socket_bytes, written_outside_of_slots_go_out_in_the_next_turn) {
+  encrypted_pair pair;
+  pair.socket.write("one");
+  pair.socket.write("two");
+  EXPECT_EQ(pair.socket.bytesToWrite(), 6);
+  QCoreApplication::sendPostedEvents(&pair.socket);
+  EXPECT_EQ(pair.socket.bytesToWrite(), 0);
+  EXPECT_TRUE(pair.peer.until([&] { return pair.peer.received() == "onetwo"; }));
+}
+
+TEST(ssl_socket_bytes, are_flushed_when_asked) {
+  encrypted_pair pair;
+  QSignalSpy written(&pair.socket, &SslSocket::bytesWritten);
+  EXPECT_FALSE(pair.socket.flush());
+  pair.socket.write("now");
+  EXPECT_TRUE(pair.socket.flush());
+  EXPECT_EQ(pair.socket.bytesToWrite(), 0);
+  EXPECT_EQ(written.count(), 1);
+  EXPECT_TRUE(pair.peer.until([&] { return pair.peer.received() == "now"; }));
+}
+
+TEST(ssl_socket_bytes, are_read_in_all_of_a_devices_ways) {
+  encrypted_pair pair;
+  SslSocket& socket = pair.socket;
+  pair.peer.send("first\nsecond\nrest and more");
+  ASSERT_TRUE(pair.peer.until([&] { return socket.bytesAvailable() == 26; }));
+  EXPECT_FALSE(socket.atEnd());
+  EXPECT_TRUE(socket.isSequential());
+  EXPECT_EQ(socket.peek(3), "fir");
+  EXPECT_EQ(socket.bytesAvailable(), 26);
+  ASSERT_TRUE(socket.canReadLine());
+  EXPECT_EQ(socket.readLine(), "first\n");
+  ASSERT_TRUE(socket.canReadLine());
+  EXPECT_EQ(socket.readLine(), "second\n");
+  EXPECT_FALSE(socket.canReadLine());
+  char one = 0;
+  EXPECT_TRUE(socket.getChar(&one));
+  EXPECT_EQ(one, 'r');
+  socket.ungetChar('R');
+  socket.startTransaction();
+  EXPECT_EQ(socket.read(4), "Rest");
+  socket.rollbackTransaction();
+  EXPECT_EQ(socket.read(5), "Rest ");
+  EXPECT_EQ(socket.skip(4), 4);
+  EXPECT_EQ(socket.readAll(), "more");
+  EXPECT_TRUE(socket.atEnd());
+  EXPECT_EQ(socket.read(&one, 1), 0);
+}
+
+TEST(ssl_socket_bytes, ready_read_is_not_told_recursively_and_never_forgotten) {
+  encrypted_pair pair;
+  int depth = 0;
+  int deepest = 0;
+  int calls = 0;
+  QObject::connect(&pair.socket, &SslSocket::readyRead, [&] {
+    deepest = std::max(deepest, ++depth);
+    if (++calls == 1) {
+      pair.peer.send("b");
+      EXPECT_TRUE(pair.peer.until([&] { return pair.socket.bytesAvailable() == 2; }));
+    }
+    --depth;
+  });
+  pair.peer.send("a");
+  ASSERT_TRUE(pair.peer.until([&] { return calls == 2; }));
+  EXPECT_EQ(deepest, 1);
+}
+
+TEST(ssl_socket_bytes, written_is_not_told_recursively) {
+  encrypted_pair pair;
+  int depth = 0;
+  int deepest = 0;
+  qint64 total = 0;
+  QObject::connect(&pair.socket, &SslSocket::bytesWritten, [&](qint64 count) {
+    deepest = std::max(deepest, ++depth);
+    total += count;
+    if (total < 5) {
+      pair.socket.write("x");
+      pair.socket.flush();
+    }
+    --depth;
+  });
+  pair.socket.write("x");
+  ASSERT_TRUE(pair.peer.until([&] { return total == 5; }));
+  EXPECT_EQ(deepest, 1);
+}
+
+TEST(ssl_socket_bytes, are_not_taken_from_the_kernel_beyond_the_readers_buffer) {
+  encrypted_pair pair;
+  pair.socket.setReadBufferSize(10'000);
+  EXPECT_EQ(pair.socket.readBufferSize(), 10'000);
+  const std::string much = random_looking(3'000'000);
+  pair.peer.send(much);
+  ASSERT_TRUE(pair.peer.until([&] { return pair.socket.bytesAvailable() >= 10'000; }));
+  pair.settle();
+  EXPECT_LE(pair.socket.bytesAvailable(), 10'000 + 16'384);
+  EXPECT_LE(pair.socket.encryptedBytesAvailable(), 40'000);
+
+  std::string read;
+  qint64 most = 0;
+  ASSERT_TRUE(pair.peer.until([&] {
+    most = std::max(most, pair.socket.bytesAvailable());
+    read += pair.socket.read(7'000).toStdString();
+    return read.size() >= much.size();
+  }));
+  EXPECT_TRUE(read == much);
+  EXPECT_LE(most, 10'000 + 16'384);
+}
+
+TEST(ssl_socket_bytes, a_peer_that_does_not_read_is_not_read_either) {
+  encrypted_pair pair;
+  pair.socket.setWriteBufferLimit(100'000);
+  pair.peer.stop_reading();
+  qint64 most = 0;
+  qint64 echoed = 0;
+  QObject::connect(&pair.socket, &SslSocket::readyRead, [&] {
+    const QByteArray read = pair.socket.readAll();
+    echoed += read.size();
+    pair.socket.write(read);
+    most = std::max(most, pair.socket.bytesToWrite());
+  });
+  const std::string much = random_looking(30'000'000);
+  pair.peer.send(much);
+  // Until the kernel's buffers are full both ways.
+  qint64 before = -1;
+  for (int quiet = 0; quiet < 50; before = echoed) {
+    pair.peer.turn();
+    QCoreApplication::processEvents();
+    quiet = before == echoed ? quiet + 1 : 0;
+  }
+  EXPECT_LT(echoed, static_cast<qint64>(much.size()));
+  EXPECT_LE(most, 100'000 + static_cast<qint64>(2 * sallyport::qt::loop_window::size));
+  pair.peer.go_on_reading();
+  ASSERT_TRUE(pair.peer.until([&] { return pair.peer.received().size() >= much.size(); }));
+  EXPECT_TRUE(pair.peer.received() == much);
+}
+
+TEST(ssl_socket_bytes, a_great_write_waits_for_the_kernel) {
+  encrypted_pair pair;
+  pair.peer.stop_reading();
+  const std::string much = random_looking(20'000'000);
+  QSignalSpy written(&pair.socket, &SslSocket::bytesWritten);
+  EXPECT_EQ(pair.socket.write(much.data(), static_cast<qint64>(much.size())), static_cast<qint64>(much.size()));
+  pair.settle();
+  EXPECT_GT(pair.socket.bytesToWrite(), 0);
+  EXPECT_LE(pair.socket.encryptedBytesToWrite(), static_cast<qint64>(sallyport::qt::loop_window::size));
+  pair.peer.go_on_reading();
+  ASSERT_TRUE(pair.peer.until([&] { return pair.peer.received().size() >= much.size(); }));
+  EXPECT_TRUE(pair.peer.received() == much);
+  qint64 total = 0;
+  for (const auto& each : written) total += each.front().toLongLong();
+  EXPECT_EQ(total, static_cast<qint64>(much.size()));
+}
+
+TEST(ssl_socket_bytes, in_pieces_of_one_make_whole_records) {
+  test::tls_peer peer;
+  SslSocket socket;
+  socket.setSslConfiguration(test::server_settings());
+  socket.setSocketDescriptor(peer.take_descriptor());
+  socket.startServerEncryption();
+  test::memory_client client({});
+  std::string echoed;
+  QObject::connect(&socket, &SslSocket::readyRead, [&] { echoed += socket.readAll().toStdString(); });
+  // This test moves the client's bytes itself, one at a time; tls_peer is only the wire.
+  std::size_t taken = 0;
+  const auto one_by_one = [&] {
+    client.handshake();
+    for (const char each : client.output()) {
+      peer.send_raw(std::string(1, each));
+      QCoreApplication::processEvents();
+    }
+    peer.turn();
+    client.input(std::string_view(peer.received()).substr(taken));
+    taken = peer.received().size();
+  };
+  for (int flights = 0; flights < 5 && !socket.isEncrypted(); ++flights) one_by_one();
+  ASSERT_TRUE(socket.isEncrypted());
+  client.handshake();
+  client.write("slowly");
+  one_by_one();
+  EXPECT_EQ(echoed, "slowly");
+}
+
+/// Makes an SslSocket of what it accepts.
+struct accepting_server : QTcpServer {
+  void incomingConnection(qintptr descriptor) override {
+    socket.setSslConfiguration(test::server_settings());
+    socket.setSocketDescriptor(descriptor);
+    socket.startServerEncryption();
+  }
+  SslSocket socket;
+};
+
+TEST(ssl_socket_bytes, are_exchanged_with_qts_own_socket) {
+  accepting_server server;
+  QObject::connect(&server.socket, &SslSocket::readyRead, [&] { server.socket.write(server.socket.readAll()); });
+  ASSERT_TRUE(server.listen(QHostAddress::LocalHost));
+  ::QSslSocket client;
+  client.setPeerVerifyMode(::QSslSocket::VerifyNone);
+  client.connectToHostEncrypted(QStringLiteral("127.0.0.1"), server.serverPort());
+  const QByteArray much(500'000, 'q');
+  QObject::connect(&client, &::QSslSocket::encrypted, [&] { client.write(much); });
+  QByteArray echoed;
+  QObject::connect(&client, &::QSslSocket::readyRead, [&] {
+    echoed += client.readAll();
+    if (echoed.size() == much.size()) client.disconnectFromHost();
+  });
+  QSignalSpy ended(&server.socket, &SslSocket::disconnected);
+  ASSERT_TRUE(ended.wait(10'000));
+  EXPECT_EQ(echoed, much);
+  EXPECT_TRUE(server.socket.isStreamComplete());
+}
+
+TEST(ssl_socket_bytes, are_plain_before_encryption) {
+  test::tls_peer peer;
+  SslSocket socket;
+  ASSERT_TRUE(socket.setSocketDescriptor(peer.take_descriptor()));
+  test::trace told(socket, true);
+  peer.send_raw("plain");
+  ASSERT_TRUE(peer.until([&] { return socket.bytesAvailable() == 5; }));
+  EXPECT_EQ(socket.encryptedBytesAvailable(), 0);
+  EXPECT_EQ(socket.readAll(), "plain");
+  socket.write("text");
+  ASSERT_TRUE(peer.until([&] { return peer.received() == "text"; }));
+  EXPECT_THAT(told.lines(), ElementsAre("readyRead", "bytesWritten 4"));
+}
+
+TEST(ssl_socket_bytes, starttls_takes_what_was_peeked_at) {
+  test::tls_peer peer;
+  SslSocket socket;
+  socket.setSslConfiguration(test::server_settings());
+  socket.setSocketDescriptor(peer.take_descriptor());
+  peer.send_raw("STARTTLS\r\n");
+  ASSERT_TRUE(peer.until([&] { return socket.canReadLine(); }));
+  EXPECT_EQ(socket.readLine(), "STARTTLS\r\n");
+  socket.write("220 go on\r\n");
+  socket.flush();
+  ASSERT_TRUE(peer.until([&] { return peer.received() == "220 go on\r\n"; }));
+  peer.encrypt();
+  ASSERT_TRUE(peer.until([&] { return socket.bytesAvailable() > 10; }));
+  EXPECT_EQ(socket.peek(1), "\x16");
+  socket.startServerEncryption();
+  EXPECT_EQ(socket.bytesAvailable(), 0);
+  ASSERT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
+  peer.send("hello");
+  ASSERT_TRUE(peer.until([&] { return socket.bytesAvailable() == 5; }));
+}
+
+TEST(ssl_socket_bytes, what_was_written_before_starttls_is_plain) {
+  test::tls_peer peer;
+  SslSocket socket;
+  socket.setSslConfiguration(test::server_settings());
+  socket.setSocketDescriptor(peer.take_descriptor());
+  socket.write("220 go on\r\n");
+  socket.startServerEncryption();
+  ASSERT_TRUE(peer.until([&] { return peer.received() == "220 go on\r\n"; }));
+  peer.encrypt();
+  EXPECT_TRUE(peer.until([&] { return socket.isEncrypted(); }));
+}
+
+TEST(ssl_socket_bytes, an_idle_connection_holds_none) {
+  encrypted_pair pair;
+  pair.peer.send("x");
+  ASSERT_TRUE(pair.peer.until([&] { return pair.socket.bytesAvailable() == 1; }));
+  pair.socket.readAll();
+  pair.socket.write("y");
+  ASSERT_TRUE(pair.peer.until([&] { return pair.peer.received() == "y"; }));
+  const auto& d = SslSocketPrivate::of(pair.socket);
+  EXPECT_TRUE(d.incoming.front().empty());
+  EXPECT_TRUE(d.outgoing.front().empty());
+  EXPECT_TRUE(d.ciphertext.front().empty());
+  EXPECT_EQ(d.leftover.capacity(), 0U);
+}
+
+TEST(ssl_socket_bytes, the_kernels_options_are_set) {
+  test::tls_peer peer;
+  SslSocket socket;
+  socket.setSocketDescriptor(peer.take_descriptor());
+  EXPECT_EQ(socket.socketOption(QAbstractSocket::LowDelayOption).toInt(), 0);
+  socket.setSocketOption(QAbstractSocket::LowDelayOption, 1);
+  EXPECT_EQ(socket.socketOption(QAbstractSocket::LowDelayOption).toInt(), 1);
+  socket.setSocketOption(QAbstractSocket::ReceiveBufferSizeSocketOption, 20'000);
+  EXPECT_EQ(socket.socketOption(QAbstractSocket::ReceiveBufferSizeSocketOption).toInt(), 40'000) << "Linux doubles it";
+  EXPECT_FALSE(socket.socketOption(QAbstractSocket::MulticastTtlOption).isValid());
+}
+
+}  // namespace
+}  // namespace sallyport
