@@ -153,7 +153,7 @@ class session {
   bool ignores_ssl_errors() const noexcept;
   /// A key longer than pre_shared_key::max_size is none.
   void set_pre_shared_key(pre_shared_key key) noexcept;
-  /// On the client's side. An identity that is empty, longer than 256 bytes or (TLS 1.2) contains NUL is none.
+  /// On the client's side. An identity that is empty, longer than 255 bytes or (TLS 1.2) contains NUL is none.
   void set_pre_shared_key(std::string identity, pre_shared_key key) noexcept;
   /// The client is shown this one, as it is known from now on. It isn't kept for others.
   void use_identity(const identity& shown);

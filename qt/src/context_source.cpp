@@ -88,7 +88,7 @@ made_context make_client_context(const SslConfiguration& configuration, bool pre
   return {*std::move(made), {}};
 }
 
-// Never destroyed: Qt's certificates and keys must not outlive its backend, which goes when the program ends.
+// Never destroyed: it holds certificates and keys of Qt's, and at the program's end their backend goes first.
 
 made_context cached_server_context(const SslConfiguration& configuration, bool pre_shared_keys) {
   static context_cache& cache = *new context_cache(make_server_context);

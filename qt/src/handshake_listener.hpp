@@ -34,7 +34,8 @@ class handshake_listener {
   /// The socket is about to go to another thread. False: it goes on without its listener, which has forgotten it.
   virtual bool goes_along_with(SslSocket&) { return true; }
 
-  /// Exactly one of these two comes, and it is the last; the socket has forgotten its listener before.
+  /// One of these two comes, and it is the last; the socket has forgotten its listener before. Neither comes where a
+  /// slot has begun another connection with the socket meanwhile: then it has no listener any more.
   virtual void handshake_done(SslSocket& socket) = 0;
   /// Peer address and port, error() and errorString() are still there.
   virtual void handshake_failed(SslSocket& socket, QAbstractSocket::SocketError error, handshake_error reason,

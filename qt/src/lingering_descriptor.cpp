@@ -3,11 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "lingering_descriptor.hpp"
 
+#include "descriptor_notifier.hpp"
 #include "loop_window.hpp"
 
 #include <QtCore/QAbstractEventDispatcher>
 #include <QtCore/QEvent>
-#include <QtCore/QSocketNotifier>
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,28 +50,27 @@ struct lingering_descriptors {
   }
 };
 
-class lingering_descriptor final : public QSocketNotifier {
+class lingering_descriptor final : public descriptor_notifier {
  public:
-  explicit lingering_descriptor(int descriptor) : QSocketNotifier(descriptor, Read) {
+  explicit lingering_descriptor(int descriptor) : descriptor_notifier(descriptor, nullptr) {
+    want(true, false);
     startTimer(linger_milliseconds, Qt::CoarseTimer);
   }
   ~lingering_descriptor() override {
-    setEnabled(false);
     std::erase(lingering_descriptors::of_this_thread().all, this);
-    ::close(static_cast<int>(socket()));
+    stop();
+    ::close(descriptor());
   }
 
  protected:
+  void on_input() override {
+    if (drop_input(descriptor())) delete this;
+  }
+  void on_output() override {}
   bool event(QEvent* event) override {
-    if (event->type() == QEvent::SockAct) {
-      if (drop_input(static_cast<int>(socket()))) delete this;
-      return true;
-    }
-    if (event->type() == QEvent::Timer) {
-      delete this;
-      return true;
-    }
-    return QSocketNotifier::event(event);
+    if (event->type() != QEvent::Timer) return descriptor_notifier::event(event);
+    delete this;
+    return true;
   }
 };
 

@@ -9,22 +9,17 @@
 
 namespace sallyport::qt {
 
-socket_notifier::socket_notifier(SslSocketPrivate& socket, int descriptor, Type type)
-    : QSocketNotifier(descriptor, type, &socket.q), socket_(socket) {}
+socket_notifier::socket_notifier(SslSocketPrivate& socket, int descriptor)
+    : descriptor_notifier(descriptor, &socket.q), socket_(socket) {
+  want(true, false);
+}
+
+void socket_notifier::on_input() { socket_.on_readable(); }
+void socket_notifier::on_output() { socket_.on_writable(); }
 
 bool socket_notifier::event(QEvent* event) {
-  switch (event->type()) {
-    case QEvent::SockAct:
-      // Slots may delete this.
-      if (!isEnabled()) return true;
-      type() == Read ? socket_.on_readable() : socket_.on_writable();
-      return true;
-    case QEvent::ThreadChange:
-      if (type() == Read) socket_.on_thread_change();
-      return QSocketNotifier::event(event);
-    default:
-      return QSocketNotifier::event(event);
-  }
+  if (event->type() == QEvent::ThreadChange) socket_.on_thread_change();
+  return descriptor_notifier::event(event);
 }
 
 }  // namespace sallyport::qt

@@ -1,27 +1,24 @@
-// socket_notifier: tells a socket that its descriptor is ready.
+// socket_notifier: tells a socket that its descriptor is ready, and when it goes to another thread.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_QT_SOCKET_NOTIFIER_HPP
 #define SALLYPORT_QT_SOCKET_NOTIFIER_HPP
 
-#include <QtCore/QSocketNotifier>
+#include "descriptor_notifier.hpp"
 
 namespace sallyport::qt {
 
 struct SslSocketPrivate;
 
-/// A child of its socket, so it goes along to another thread; of that it tells the socket, too. It gets the event
-/// itself, since that is cheaper than a signal.
-class socket_notifier final : public QSocketNotifier {
+/// A child of its socket, so that it goes along.
+class socket_notifier final : public descriptor_notifier {
  public:
-  socket_notifier(SslSocketPrivate& socket, int descriptor, Type type);
-
-  /// Cheap if nothing changes.
-  void want(bool wanted) {
-    if (isEnabled() != wanted) setEnabled(wanted);
-  }
+  /// Wants input.
+  socket_notifier(SslSocketPrivate& socket, int descriptor);
 
  protected:
+  void on_input() override;
+  void on_output() override;
   bool event(QEvent* event) override;
 
  private:

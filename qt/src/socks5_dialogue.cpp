@@ -18,6 +18,7 @@ constexpr char command_connect = 1;
 constexpr char type_ipv4 = 1;
 constexpr char type_name = 3;
 constexpr char type_ipv6 = 4;
+constexpr qsizetype longest_text = 255;
 
 void append_number(QByteArray& to, quint16 number) {
   to += static_cast<char>(number >> 8);
@@ -29,6 +30,7 @@ void append_short_text(QByteArray& to, const QByteArray& text) {
   to += text;
 }
 
+/// Empty for a name that can't be said: how long it is has one byte.
 QByteArray address_of(const QString& host) {
   QByteArray bytes;
   const QHostAddress numeric(host);
@@ -41,8 +43,10 @@ QByteArray address_of(const QString& host) {
     const Q_IPV6ADDR number = numeric.toIPv6Address();
     bytes.append(reinterpret_cast<const char*>(number.c), sizeof number.c);
   } else {
+    const QByteArray name = QUrl::toAce(host);
+    if (name.isEmpty() || name.size() > longest_text) return {};
     bytes += type_name;
-    append_short_text(bytes, QUrl::toAce(host));
+    append_short_text(bytes, name);
   }
   return bytes;
 }
@@ -50,7 +54,10 @@ QByteArray address_of(const QString& host) {
 }  // namespace
 
 socks5_dialogue::socks5_dialogue(const QString& host, quint16 port, const QString& user, const QString& password)
-    : address_(address_of(host)), port_(port), user_(user.toUtf8().left(255)), password_(password.toUtf8().left(255)) {}
+    : address_(address_of(host)),
+      port_(port),
+      user_(user.toUtf8().left(longest_text)),
+      password_(password.toUtf8().left(longest_text)) {}
 
 QByteArray socks5_dialogue::greeting() const {
   QByteArray bytes;
@@ -107,6 +114,7 @@ socks5_dialogue::progress socks5_dialogue::step(QByteArray& input, QByteArray& o
   const auto nonsense = [this] {
     return fail(QAbstractSocket::ProxyProtocolError, QStringLiteral("The proxy doesn't speak SOCKS version 5"));
   };
+  if (address_.isEmpty()) return fail(QAbstractSocket::HostNotFoundError, QStringLiteral("Host not found"));
   for (;;) {
     switch (next_) {
       case expected::method: {

@@ -26,6 +26,7 @@ struct SslConfigurationData : QSharedData {
   // --- what a connection has come to; the session ticket is in Qt's part, which has a setter for it ---
   QSslCipher session_cipher;
   QSsl::SslProtocol session_protocol = QSsl::UnknownProtocol;
+  QList<QSslCertificate> peer_certificate_chain;
   QByteArray next_negotiated_protocol;
   ::QSslConfiguration::NextProtocolNegotiationStatus next_protocol_negotiation_status =
       ::QSslConfiguration::NextProtocolNegotiationNone;

@@ -8,6 +8,8 @@
 #include <QtCore/QMetaMethod>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 namespace sallyport::qt {
 
@@ -15,10 +17,17 @@ SslServer::SslServer(QObject* parent) : QTcpServer(parent), d_(std::make_unique<
 
 SslServer::~SslServer() {
   d_->drop_all();  // which forgets the dead ones in the queue, too: QTcpServer would delete them again
+  const auto going = std::move(d_);  // whose own connections are nobody's concern any more
 }
 
 bool SslServer::setSslConfiguration(const SslConfiguration& sslConfiguration) {
   return d_->set_configuration(sslConfiguration);
+}
+
+bool SslServer::setSslConfiguration(const ::QSslConfiguration& sslConfiguration) {
+  SslConfiguration wanted = d_->configuration;
+  static_cast<::QSslConfiguration&>(wanted) = sslConfiguration;
+  return d_->set_configuration(wanted);
 }
 
 SslConfiguration SslServer::sslConfiguration() const { return d_->configuration; }
@@ -60,8 +69,17 @@ void SslServer::pauseAccepting() { d_->pause(); }
 
 void SslServer::resumeAccepting() { d_->resume(); }
 
+// All slots of one of its signals, or of all of them: ours went as well.
 void SslServer::disconnectNotify(const QMetaMethod& signal) {
-  if (!signal.isValid()) d_->connect_to_server();
+  if (!d_) return;
+  if (!signal.isValid()) return d_->connect_to_server();
+  static const QMetaMethod ours[] = {QMetaMethod::fromSignal(&QTcpServer::pendingConnectionAvailable),
+                                     QMetaMethod::fromSignal(&QTcpServer::newConnection),
+                                     QMetaMethod::fromSignal(&QTcpServer::acceptError)};
+  if (std::ranges::find(ours, signal) == std::end(ours)) return;
+  // Not now: Qt holds a lock that connecting would wait for.
+  QMetaObject::invokeMethod(
+      d_.get(), [this] { d_->connect_to_server(); }, Qt::QueuedConnection);
 }
 
 void SslServer::incomingConnection(qintptr socket) { d_->accept(socket); }

@@ -25,6 +25,10 @@ constexpr milliseconds shortest_back_off{10};
 constexpr milliseconds longest_back_off{1000};
 constexpr int suspicious_activations = 3;
 
+// Then it is the others' turn: QTcpServer goes on for as long as somebody waits and there is room, and one who connects
+// fast enough makes room by displacing his own.
+constexpr int most_accepts_in_a_row = 64;
+
 }  // namespace
 
 SslServerPrivate::SslServerPrivate(SslServer& server)
@@ -54,6 +58,7 @@ void SslServerPrivate::accept(qintptr descriptor) {
   idle_activations_ = 0;
   watch_notifier();
   tidy();
+  note_accept();
   update_limit();
   auto* const socket = new SslSocket(&q);
   socket->setSslConfiguration(configuration);
@@ -77,6 +82,7 @@ void SslServerPrivate::accept(qintptr descriptor) {
                .deadline = deadline,
                .was_listening = q.isListening(),
                .guard = socket});
+  SslSocketPrivate::of(*socket).deaths = deaths_;
   update_limit();
   arm_deadline(deadline);
   if (!pulse_timer_.isActive()) pulse_timer_.start();
@@ -84,6 +90,18 @@ void SslServerPrivate::accept(qintptr descriptor) {
 }
 
 // ---- the limit ----
+
+void SslServerPrivate::note_accept() {
+  if (++accepts_in_a_row_ < std::clamp(wanted_limit_, 1, most_accepts_in_a_row)) return;
+  if (std::exchange(has_had_its_turn_, true)) return;
+  const auto next_turn = [this] {
+    accepts_in_a_row_ = 0;
+    has_had_its_turn_ = false;
+    tidy();
+    update_limit();
+  };
+  QMetaObject::invokeMethod(this, next_turn, Qt::QueuedConnection);
+}
 
 void SslServerPrivate::set_limit(int count) {
   wanted_limit_ = count;
@@ -106,7 +124,7 @@ void SslServerPrivate::update_limit() {
   std::int64_t room = std::max<std::int64_t>(wanted_limit_ - total, 0);
   // Whether somebody waits is known only when he is accepted. Then he takes the place of one who may go.
   if (total == wanted_limit_ && places.size() != 0 && places.can_make_room()) room = 1;
-  if (is_paused_) room = 0;
+  if (is_paused_ || has_had_its_turn_) room = 0;
   told_limit_ = static_cast<int>(room == 0 ? 0 : static_cast<std::int64_t>(queued_) + room);
   q.QTcpServer::setMaxPendingConnections(told_limit_);
   if (room == 0) {
@@ -207,9 +225,9 @@ void SslServerPrivate::on_added() {
 
 // Not now: this may be QTcpServer clearing its queue, or a destructor with slots on the stack.
 void SslServerPrivate::on_child_removed(const QObject* child) {
-  const bool is_queued = std::ranges::find(watched_, child, &queued_socket::socket) != watched_.end();
+  const bool is_known = watched_.contains(child) || places.contains(static_cast<const SslSocket*>(child));
   const bool was_closed = !q.isListening() && !places.empty();
-  if (!is_queued && !was_closed && !places.contains(static_cast<const SslSocket*>(child))) return;
+  if (!is_known && !was_closed) return;
   if (std::exchange(is_tidying_posted_, true)) return;
   const auto soon = [this] {
     is_tidying_posted_ = false;
@@ -220,26 +238,30 @@ void SslServerPrivate::on_child_removed(const QObject* child) {
   QMetaObject::invokeMethod(this, soon, Qt::QueuedConnection);
 }
 
+void SslServerPrivate::forget_death(SslSocket& socket) { SslSocketPrivate::of(socket).deaths.reset(); }
+
 void SslServerPrivate::tidy() {
+  if (!q.QTcpServer::hasPendingConnections()) queued_ = 0;  // somebody has called QTcpServer's nextPendingConnection()
+  if (*deaths_ == 0) return;
   tidy_queue();
   QVarLengthArray<const SslSocket*, 32> dead;
   for (const auto& place : places.all()) {
     if (!place.guard) dead.append(place.socket);
   }
   for (const auto* const socket : dead) places.give_back(socket);
+  *deaths_ -= static_cast<int>(dead.size());
 }
 
 void SslServerPrivate::tidy_queue() {
-  if (!q.QTcpServer::hasPendingConnections()) queued_ = 0;  // somebody has called QTcpServer's nextPendingConnection()
-  const auto is_dead = [](const queued_socket& each) { return each.guard.isNull(); };
+  const auto is_dead = [](const auto& each) { return each.second.isNull(); };
   if (std::ranges::none_of(watched_, is_dead)) return;
   QVarLengthArray<QTcpSocket*, 32> alive;
   while (q.QTcpServer::hasPendingConnections()) {
     auto* const socket = q.QTcpServer::nextPendingConnection();
-    const auto found = std::ranges::find(watched_, socket, &queued_socket::socket);
+    const auto found = watched_.find(socket);
     if (found == watched_.end() || !is_dead(*found)) alive.append(socket);
   }
-  std::erase_if(watched_, is_dead);
+  *deaths_ -= static_cast<int>(std::erase_if(watched_, is_dead));
   const QSignalBlocker nothing_new(&q);
   for (auto* const socket : alive) q.addPendingConnection(socket);
   queued_ = static_cast<std::size_t>(alive.size());
@@ -250,8 +272,7 @@ QTcpSocket* SslServerPrivate::next_in_queue() {
   tidy();
   auto* const socket = q.QTcpServer::nextPendingConnection();
   if (socket == nullptr) return nullptr;
-  const auto found = std::ranges::find(watched_, socket, &queued_socket::socket);
-  if (found != watched_.end()) watched_.erase(found);
+  if (watched_.erase(socket) != 0) forget_death(*static_cast<SslSocket*>(socket));
   if (queued_ != 0) --queued_;
   update_limit();
   silence_notifier();

@@ -32,6 +32,11 @@ bool SslServerPrivate::set_configuration(const SslConfiguration& wanted) {
   const bool pre_shared_keys = answers_pre_shared_keys();
   made_context made = make_server_context(with_ticket_keys(wanted, own_ticket_keys_), pre_shared_keys);
   configuration_error = made.error;
+  if (made.made && !pre_shared_keys && !wanted.preSharedKeyIdentityHint().isEmpty()) {
+    // Whoever has a hint is going to connect a slot that has the keys.
+    configuration_error = make_server_context(with_ticket_keys(wanted, own_ticket_keys_), true).error;
+    if (!configuration_error.isEmpty()) made.made.reset();
+  }
   if (!made.made) {
     qWarning().noquote() << "SslServer::setSslConfiguration():" << configuration_error;
     return false;

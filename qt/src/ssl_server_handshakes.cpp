@@ -63,6 +63,7 @@ bool SslServerPrivate::goes_along_with(SslSocket& socket) {
     if (parent == &q) return true;
   }
   places.give_back(&socket);
+  forget_death(socket);
   tidy();
   update_limit();
   return false;
@@ -74,12 +75,13 @@ void SslServerPrivate::handshake_done(SslSocket& socket) {
   places.note_success(place->peer);
   tidy();
   if (place->was_listening && !q.isListening()) {  // QTcpServer::close(), a moment ago
+    forget_death(socket);
     update_limit();
     socket.deleteLater();
     constexpr auto reason = handshake_error::aborted;
     return tell_failure(socket, socket_error_of(reason), reason, sentence_about(reason));
   }
-  watched_.push_back({.socket = &socket, .guard = &socket});
+  watched_.emplace(&socket, &socket);
   ++queued_;
   update_limit();
   is_adding_ = true;
@@ -92,6 +94,7 @@ void SslServerPrivate::handshake_failed(SslSocket& socket, QAbstractSocket::Sock
                                         const QString& sentence) {
   const auto place = places.give_back(&socket);
   if (!place) return;
+  forget_death(socket);
   if (reason == handshake_error::timeout_before_client_hello) places.note_silent_end(place->peer);
   tidy();
   update_limit();

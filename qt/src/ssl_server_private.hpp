@@ -20,10 +20,12 @@
 #include <QtCore/QPointer>
 #include <QtCore/QTimer>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
-#include <deque>
+#include <memory>
 #include <optional>
+#include <unordered_map>
 
 namespace sallyport::qt {
 
@@ -54,7 +56,8 @@ struct SslServerPrivate final : QObject, handshake_listener {
 
   // --- the queue; calls no slots ---
 
-  /// Forgets what somebody has deleted, in the queue and among the handshakes. First thing everywhere.
+  /// Forgets what somebody has deleted, in the queue and among the handshakes. First thing everywhere, so it costs
+  /// nothing while nobody does.
   void tidy();
   QTcpSocket* next_in_queue();
 
@@ -94,14 +97,11 @@ struct SslServerPrivate final : QObject, handshake_listener {
  private:
   using clock = handshake_place::clock;
 
-  /// One that was encrypted here, and is in the queue.
-  struct queued_socket {
-    QTcpSocket* socket;
-    QPointer<QObject> guard;
-  };
-
   bool is_full() const;
+  void note_accept();
   void tidy_queue();
+  /// It is in nobody's place or queue any more.
+  static void forget_death(SslSocket& socket);
   void on_added();
   void on_accept_error();
   void on_backed_off();
@@ -128,10 +128,14 @@ struct SslServerPrivate final : QObject, handshake_listener {
   int told_limit_ = 30;      // what QTcpServer was told last
   bool is_paused_ = false;   // by the user
   bool is_stopped_ = false;  // by the limit
+  bool has_had_its_turn_ = false;
+  int accepts_in_a_row_ = 0;  // at most: turns in between aren't noticed
   bool is_adding_ = false;
   bool is_tidying_posted_ = false;
   std::size_t queued_ = 0;
-  std::deque<queued_socket> watched_{};
+  std::unordered_map<const QObject*, QPointer<QObject>> watched_{};  // encrypted here, and in the queue
+  // Of those in `watched_` or with a place: how many have begun to die. They tell it themselves.
+  std::shared_ptr<std::atomic<int>> deaths_ = std::make_shared<std::atomic<int>>(0);
 
   QTimer deadline_timer_{this};
   clock::time_point armed_for_{};

@@ -47,6 +47,7 @@ bool is_stream(int descriptor) {
 }  // namespace
 
 SslSocketPrivate::~SslSocketPrivate() {
+  if (deaths) ++*deaths;
   abandon_telling();
   if (is_in_cork_list) loop_window::of_this_thread().uncork(*this);
   if (descriptor >= 0) release_descriptor(ending::orderly);
@@ -61,9 +62,8 @@ void SslSocketPrivate::forget_connection() {
   mode = SslSocket::UnencryptedMode;
   stage = socket_stage::idle;
   incoming.clear();
-  outgoing.clear();
-  ciphertext.clear();
-  leftover = {};
+  forget_unsent();
+  leftover = std::vector<std::byte>();
   received = written_untold = sent_untold = 0;
   end = input_end::none;
   end_error = QAbstractSocket::UnknownSocketError;
@@ -74,6 +74,7 @@ void SslSocketPrivate::forget_connection() {
   ready_read_due = encrypted_due = is_encrypted = end_due = false;
   is_closing = awaits_tls = tells_closing_once = close_notify_done = stream_is_complete = keeps_addresses = false;
   interrupt_is_continued = is_paused_on_errors = errors_were_refused = false;
+  if (usual_verify_name) peer_verify_name = *std::exchange(usual_verify_name, std::nullopt);
   peer_chain.clear();
   handshake_errors.clear();
   failure.reset();
@@ -103,7 +104,7 @@ void SslSocketPrivate::adopt(int connected_descriptor, QIODevice::OpenMode open_
   q.setPeerPort(peer.port);
   q.setSocketState(QAbstractSocket::ConnectedState);
   stage = socket_stage::plain;
-  read_notifier = new socket_notifier(*this, descriptor, QSocketNotifier::Read);
+  notifier = new socket_notifier(*this, descriptor);
 }
 
 void SslSocketPrivate::abandon_telling() {

@@ -15,9 +15,7 @@
 namespace sallyport::qt {
 
 void SslSocketPrivate::release_descriptor(ending how) {
-  // Deleted, they take themselves off the event loop; this may be called from their own event().
-  delete std::exchange(read_notifier, nullptr);
-  delete std::exchange(write_notifier, nullptr);
+  delete std::exchange(notifier, nullptr);  // this may be called from its own on_input()
   const int released = std::exchange(descriptor, -1);
   if (how == ending::orderly && !kernel_has_ended)
     linger(released);
@@ -42,9 +40,9 @@ bool SslSocketPrivate::end_connection(ending how, bool close_device) {
   listener = nullptr;
   stage = socket_stage::idle;
   is_encrypted = encrypted_due = end_due = is_closing = awaits_tls = is_paused_on_errors = false;
-  outgoing.clear();
-  ciphertext.clear();
-  leftover = {};
+  ignores_all_errors = false;  // a slot below may say so of the next peer
+  forget_unsent();
+  leftover = std::vector<std::byte>();
   events_untold.clear();
   written_untold = sent_untold = 0;
   is_blocked = has_more_input = false;
@@ -103,7 +101,7 @@ void SslSocketPrivate::close_gracefully() {
       if (!tell_state(QAbstractSocket::ClosingState)) return;
       // As with Qt, what was written goes out in its own time, and the end comes after it.
       if (has_unsent()) return is_corked ? void() : go_on_soon();
-      if (finish_closing()) update_notifiers();
+      if (finish_closing()) update_notifier();
       return;
   }
 }
@@ -128,8 +126,7 @@ bool SslSocketPrivate::finish_closing() {
 bool SslSocketPrivate::end_by_peer() {
   if (end == input_end::reset) {
     cannot_send = true;
-    outgoing.clear();
-    ciphertext.clear();
+    forget_unsent();
   }
   if (is_closing) {
     // It is the answer to our own end, or won't take the rest.

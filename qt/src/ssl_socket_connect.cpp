@@ -19,10 +19,12 @@ namespace sallyport::qt {
 // --- TCP ---
 
 void SslSocketPrivate::begin_connecting(const QString& host, quint16 port, QIODevice::OpenMode open_mode,
-                                        QAbstractSocket::NetworkLayerProtocol protocol, bool encrypts) {
+                                        QAbstractSocket::NetworkLayerProtocol protocol, bool encrypts,
+                                        const std::optional<QString>& verify_name) {
   std::shared_ptr<connection_attempt> bound;
   if (q.state() == QAbstractSocket::BoundState) bound = std::exchange(attempt, nullptr);
   forget_connection();
+  if (verify_name) usual_verify_name = std::exchange(peer_verify_name, *verify_name);
   if (!bound) forget_addresses();
   ignores_all_errors = false;  // what was ignored with the peer before
   attempt = bound ? std::move(bound) : std::make_shared<connection_attempt>(*this);
@@ -42,11 +44,16 @@ void SslSocketPrivate::on_connected(int connected_descriptor, const connected_pe
   q.setPeerPort(peer.port);
   q.setPeerName(peer.name);
   stage = socket_stage::plain;
-  read_notifier = new socket_notifier(*this, descriptor, QSocketNotifier::Read);
+  notifier = new socket_notifier(*this, descriptor);
   if (!peer.early_bytes.isEmpty()) {
-    incoming.append(
-        std::as_bytes(std::span(peer.early_bytes.constData(), static_cast<std::size_t>(peer.early_bytes.size()))));
-    note_plaintext(static_cast<std::size_t>(peer.early_bytes.size()));
+    const auto early =
+        std::as_bytes(std::span(peer.early_bytes.constData(), static_cast<std::size_t>(peer.early_bytes.size())));
+    if (awaits_tls) {
+      leftover.assign(early.begin(), early.end());
+    } else {
+      incoming.append(early);
+      note_plaintext(early.size());
+    }
   }
   go_on_soon();  // also forgets the attempt, on whose stack this may be
 
@@ -59,7 +66,7 @@ void SslSocketPrivate::on_connected(int connected_descriptor, const connected_pe
 
 void SslSocketPrivate::on_connecting_failed(QAbstractSocket::SocketError error, const QString& sentence, bool tells) {
   stage = socket_stage::idle;
-  is_closing = awaits_tls = false;
+  is_closing = awaits_tls = ignores_all_errors = false;
   outgoing.clear();
   if (!tell_state(QAbstractSocket::UnconnectedState)) return;
   q.setSocketError(error);
@@ -100,8 +107,7 @@ void SslSocket::connectToHostEncrypted(const QString& hostName, quint16 port, co
     qWarning("QSslSocket::connectToHostEncrypted() called when already connecting/connected");
     return;
   }
-  d_->peer_verify_name = sslPeerName;
-  d_->begin_connecting(hostName, port, mode, protocol, true);
+  d_->begin_connecting(hostName, port, mode, protocol, true, sslPeerName);
 }
 
 bool SslSocket::bind(const QHostAddress& address, quint16 port, BindMode mode) {
@@ -142,6 +148,7 @@ void SslSocketPrivate::start_client_tls() {
   const made_context with = cached_client_context(configuration, keys);
   if (!with.made) {
     mode = SslSocket::SslClientMode;
+    awaits_tls = true;  // in vain: nothing is sent or received any more
     if (!tell([this] { Q_EMIT q.modeChanged(SslSocket::SslClientMode); })) return;
     return fail_configuration(with.error);
   }

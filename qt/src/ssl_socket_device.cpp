@@ -45,7 +45,7 @@ void SslSocketPrivate::after_reading() {
   if (has_more_input)
     go_on_soon();
   else
-    update_notifiers();
+    update_notifier();
 }
 
 qint64 SslSocket::readData(char* data, qint64 maxlen) {
@@ -98,7 +98,7 @@ bool SslSocket::flush() {
   const auto before = d_->sent_untold;
   d_->transmit();
   const bool sent_something = d_->sent_untold > before;
-  if (d_->tell_written()) d_->update_notifiers();
+  if (d_->tell_written()) d_->update_notifier();
   return sent_something;
 }
 

@@ -44,8 +44,9 @@ void SslSocketPrivate::start_tls(session&& with, SslSocket::SslMode role) {
   // What was written so far is plain text still, unless it was written before connectToHostEncrypted() was connected.
   transmit();
   if (!std::exchange(awaits_tls, false) && !outgoing.empty()) {
-    written_untold += static_cast<std::int64_t>(outgoing.size());
+    const auto written = static_cast<std::int64_t>(outgoing.size());
     for (; !outgoing.empty(); outgoing.consume(outgoing.front().size())) ciphertext.append(outgoing.front());
+    note_in_ciphertext(written);
   }
   tls.emplace(std::move(with));
   stage = socket_stage::handshake;
@@ -58,6 +59,8 @@ void SslSocketPrivate::start_tls(session&& with, SslSocket::SslMode role) {
 /// What nobody has read belongs to the session; QIODevice has taken some of it for peek() and small reads.
 void SslSocketPrivate::take_plain_bytes() {
   if (q.isTransactionStarted()) q.rollbackTransaction();
+  ready_read_due = false;
+  if (unread() == 0) return;
   leftover.resize(unread());
   const auto held = static_cast<std::size_t>(q.QIODevice::bytesAvailable());
   if (held > 0) {
@@ -65,7 +68,6 @@ void SslSocketPrivate::take_plain_bytes() {
     q.read(reinterpret_cast<char*>(leftover.data()), static_cast<qint64>(held));
   }
   incoming.read(std::span(leftover).subspan(held));
-  ready_read_due = false;
 }
 
 handshake_phase SslSocketPrivate::phase() const { return tls ? tls->phase() : handshake_phase::before_client_hello; }
@@ -103,7 +105,7 @@ void SslSocketPrivate::handshake_turn(bool from_kernel) {
     break;
   }
   is_in_handshake_turn = false;
-  update_notifiers();
+  update_notifier();
 }
 
 /// Its output is sent before any slot is called: it may hold the alert.
@@ -232,6 +234,7 @@ void SslSocket::startServerEncryption() {
   if (with.made) return d_->start_tls(session(*with.made), SslServerMode);
 
   d_->mode = SslServerMode;
+  d_->awaits_tls = true;  // in vain: nothing is sent or received any more
   if (!d_->tell([this] { Q_EMIT modeChanged(SslServerMode); })) return;
   d_->fail_configuration(with.error);
 }

@@ -21,6 +21,9 @@ constexpr std::size_t record_on_the_wire = session::max_record_size;
 // Windows that one turn sends, before it is the others' turn.
 constexpr int windows_per_turn = 8;
 
+// So many may wait for a peer that doesn't read; what makes more of them isn't read then.
+constexpr std::size_t max_events_untold = 64;
+
 }  // namespace
 
 // --- what comes ---
@@ -32,20 +35,24 @@ std::size_t SslSocketPrivate::unread() const {
 /// What QIODevice has taken, for peek() or a transaction, isn't counted: whoever reads it doesn't come by here.
 bool SslSocketPrivate::has_room_to_read() const {
   if (read_buffer_size > 0 && incoming.size() >= static_cast<std::size_t>(read_buffer_size)) return false;
+  if (events_untold.size() >= max_events_untold) return false;
   return write_buffer_limit <= 0 || outgoing.size() + ciphertext.size() <= static_cast<std::size_t>(write_buffer_limit);
 }
 
 bool SslSocketPrivate::wants_input() const {
   return descriptor >= 0 && !kernel_has_ended && end == input_end::none && !is_in_handshake_turn &&
-         !is_paused_on_errors && !has_more_input && has_room_to_read();
+         !is_paused_on_errors && !has_more_input && !holds_back_plain_text() && has_room_to_read();
 }
 
-void SslSocketPrivate::update_notifiers() {
+bool SslSocketPrivate::can_decrypt_leftover() const {
+  return has_more_input && stage == socket_stage::encrypted && end == input_end::none && !is_blocked &&
+         has_room_to_read();
+}
+
+void SslSocketPrivate::update_notifier() {
   if (descriptor < 0) return;
-  read_notifier->want(wants_input());
-  if (is_blocked && write_notifier == nullptr)
-    write_notifier = new socket_notifier(*this, descriptor, QSocketNotifier::Write);
-  if (write_notifier != nullptr) write_notifier->want(is_blocked);
+  notifier->want(wants_input(), wants_output());
+  if (can_decrypt_leftover()) go_on_soon();
 }
 
 void SslSocketPrivate::note_input_end(input_end why, QAbstractSocket::SocketError error, const QString& sentence) {
@@ -98,7 +105,7 @@ std::span<const std::byte> SslSocketPrivate::take_input(bool from_kernel) {
 
 void SslSocketPrivate::keep_input(std::span<const std::byte> rest) {
   if (rest.empty()) {
-    if (leftover.capacity() > 0) leftover = {};
+    if (leftover.capacity() > 0) leftover = std::vector<std::byte>();
     return;
   }
   if (rest.data() >= leftover.data() && rest.data() < leftover.data() + leftover.size()) {
@@ -125,6 +132,7 @@ void SslSocketPrivate::note_events() {
 
 void SslSocketPrivate::receive() {
   if (descriptor < 0) return;
+  if (holds_back_plain_text()) return;
   if (stage == socket_stage::plain) return receive_plain();
   if (stage == socket_stage::encrypted) decrypt(true);
 }
@@ -211,18 +219,47 @@ std::size_t SslSocketPrivate::send(std::span<const std::byte> bytes) {
     } else if (errno != EINTR) {
       // Nothing can be sent any more. What the peer has sent before can still be read; the end is found behind it.
       cannot_send = true;
-      outgoing.clear();
-      ciphertext.clear();
+      forget_unsent();
     }
   }
   sent_untold += static_cast<std::int64_t>(sent);
+  note_taken();
   return sent;
 }
 
+void SslSocketPrivate::note_taken() {
+  auto first = in_ciphertext.begin();
+  for (; first != in_ciphertext.end() && first->end <= sent(); ++first) written_untold += first->size;
+  in_ciphertext.erase(in_ciphertext.begin(), first);
+}
+
+/// It has just been encrypted: its ciphertext is what the kernel has taken, and the end of `ciphertext`.
+void SslSocketPrivate::note_in_ciphertext(std::int64_t plaintext) {
+  if (plaintext == 0) return;
+  if (ciphertext.empty())
+    written_untold += plaintext;
+  else
+    in_ciphertext.push_back({sent() + static_cast<std::int64_t>(ciphertext.size()), plaintext});
+}
+
+void SslSocketPrivate::forget_unsent() {
+  outgoing.clear();
+  ciphertext.clear();
+  in_ciphertext.clear();
+}
+
+/// For what has no plaintext. If it has to wait, what was written before waits with it: bytesWritten() comes when
+/// bytesToWrite() is 0, too, for those who write only then.
 void SslSocketPrivate::send_or_keep(std::span<const std::byte> bytes) {
   if (ciphertext.empty()) bytes = bytes.subspan(send(bytes));
-  if (!cannot_send) ciphertext.append(bytes);
-  if (is_blocked) update_notifiers();
+  if (!cannot_send && !bytes.empty()) {
+    ciphertext.append(bytes);
+    if (in_ciphertext.empty())
+      note_in_ciphertext(std::exchange(written_untold, 0));
+    else
+      in_ciphertext.back().end += static_cast<std::int64_t>(bytes.size());
+  }
+  if (is_blocked) update_notifier();
 }
 
 void SslSocketPrivate::transmit() {
@@ -230,13 +267,13 @@ void SslSocketPrivate::transmit() {
     is_in_cork_list = false;
     loop_window::of_this_thread().uncork(*this);
   }
-  if (descriptor < 0 || (awaits_tls && stage == socket_stage::plain)) return;
+  if (descriptor < 0 || holds_back_plain_text()) return;
   if (cannot_send) outgoing.clear();
   for (int windows = 0; has_unsent() && !is_blocked && windows < windows_per_turn; ++windows)
     if (!(tls ? transmit_encrypted() : transmit_plain())) break;
   if (is_blocked)
-    update_notifiers();
-  else if (has_unsent() && stage != socket_stage::handshake)
+    update_notifier();
+  else if (stage == socket_stage::handshake ? !ciphertext.empty() : has_unsent())  // plaintext waits for its end
     go_on_soon();
 }
 
@@ -259,6 +296,7 @@ bool SslSocketPrivate::transmit_encrypted() {
   }
   io_window window{{}, loop_window::of_this_thread().output(), 0};
   window.produced = ciphertext.read(window.output);
+  std::int64_t encrypted = 0;
   while (stage == socket_stage::encrypted && !outgoing.empty() && !close_notify_done) {
     if (window.output.size() - window.produced < session::max_record_size) break;
     const step made = tls->write(window, outgoing.front());
@@ -267,12 +305,14 @@ bool SslSocketPrivate::transmit_encrypted() {
       break;
     }
     outgoing.consume(made.bytes);
-    written_untold += static_cast<std::int64_t>(made.bytes);
+    encrypted += static_cast<std::int64_t>(made.bytes);
   }
   if (window.produced == 0) return false;
   const auto produced = window.output.first(window.produced);
   const std::size_t sent = send(produced);
-  if (!cannot_send) ciphertext.append(produced.subspan(sent));
+  if (cannot_send) return false;
+  ciphertext.append(produced.subspan(sent));
+  note_in_ciphertext(encrypted);
   return true;
 }
 

@@ -23,6 +23,7 @@
 #include <QtCore/QDeadlineTimer>
 #include <QtNetwork/QHostAddress>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -43,6 +44,12 @@ enum class socket_stage {
   plain,       ///< connected, not encrypted
   handshake,   ///< connected; there is a session
   encrypted,   ///< the session's handshake is done
+};
+
+/// Plaintext that is told as written when the kernel has taken its ciphertext.
+struct plaintext_in_ciphertext {
+  std::int64_t end;   ///< of its ciphertext, counted as sent() does
+  std::int64_t size;  ///< of the plaintext
 };
 
 /// Why there is nothing more to read.
@@ -79,9 +86,10 @@ struct SslSocketPrivate {
     QByteArray early_bytes;  // that were read already
   };
 
-  /// From nothing, or from what bind() has made. Calls slots.
+  /// From nothing, or from what bind() has made. A name to verify that is given here is this connection's. Calls slots.
   void begin_connecting(const QString& host, quint16 port, QIODevice::OpenMode open_mode,
-                        QAbstractSocket::NetworkLayerProtocol protocol, bool encrypts);
+                        QAbstractSocket::NetworkLayerProtocol protocol, bool encrypts,
+                        const std::optional<QString>& verify_name = std::nullopt);
   /// The attempt has come to an end; it doesn't exist any more after go_on(). Call slots.
   void on_connected(int connected_descriptor, const connected_peer& peer);
   void on_connecting_failed(QAbstractSocket::SocketError error, const QString& sentence, bool tells);
@@ -137,14 +145,20 @@ struct SslSocketPrivate {
   void receive();
   /// The same with what was received before, only.
   void decrypt_leftover();
+  /// What the kernel has taken so far, told or not.
+  std::int64_t sent() const { return sent_told + sent_untold; }
   bool has_unsent() const { return !outgoing.empty() || !ciphertext.empty(); }
   std::size_t unread() const;
-  /// False while reading waits: for the user to read, or for the peer to take what was written.
+  /// False while reading waits: for the user to read, for the peer to take what was written, or for events to be told.
   bool has_room_to_read() const;
+  /// It may still be plain text, which nobody must take for the encrypted peer's.
+  bool holds_back_plain_text() const { return awaits_tls && stage == socket_stage::plain; }
   bool wants_input() const;
   bool wants_output() const { return is_blocked && descriptor >= 0; }
-  /// The notifiers as wants_input() and wants_output() say.
-  void update_notifiers();
+  /// What was received can be decrypted now. (While the kernel takes nothing, that goes on when it does.)
+  bool can_decrypt_leftover() const;
+  /// As wants_input() and wants_output() say.
+  void update_notifier();
   void note_input_end(input_end why, QAbstractSocket::SocketError error, const QString& sentence);
 
   // --- telling; calls slots. False: the caller must return and touch nothing ---
@@ -152,7 +166,16 @@ struct SslSocketPrivate {
   template <class Signal>
   bool tell(Signal&& signal) {
     const emission emitting(emissions);
-    signal();
+    try {
+      signal();
+    } catch (...) {
+      // It goes its way, to whoever has called; the rest is told later. A question that it leaves is refused.
+      if (emitting.may_go_on()) {
+        abandon_telling();
+        go_on_soon();
+      }
+      throw;
+    }
     return emitting.may_go_on();
   }
   bool tell_state(QAbstractSocket::SocketState state);
@@ -182,16 +205,16 @@ struct SslSocketPrivate {
   void abort();
 
   SslSocket& q;
-  SslConfiguration configuration{};
+  SslConfiguration configuration{::QSslConfiguration::defaultConfiguration()};
   SslSocket::SslMode mode = SslSocket::UnencryptedMode;
   socket_stage stage = socket_stage::idle;
 
   // --- the connection ---
   int descriptor = -1;
-  socket_notifier* read_notifier = nullptr;   // children of the socket
-  socket_notifier* write_notifier = nullptr;  // made when first needed
+  socket_notifier* notifier = nullptr;  // a child of the socket
   std::optional<session> tls{};
   handshake_listener* listener = nullptr;
+  std::shared_ptr<std::atomic<int>> deaths{};  // counted for the server that has this one: its own is added
   std::shared_ptr<connection_attempt> attempt{};
 
   byte_queue incoming{};              // plaintext to be read
@@ -205,6 +228,8 @@ struct SslSocketPrivate {
   std::int64_t sent_told = 0;
   qint64 read_buffer_size = 0;
   qint64 write_buffer_limit = qint64{16} * 1024 * 1024;
+  /// What is told when `ciphertext` has gone so far, the oldest first. Few: `ciphertext` is little.
+  std::vector<plaintext_in_ciphertext> in_ciphertext{};
 
   input_end end = input_end::none;
   QAbstractSocket::SocketError end_error = QAbstractSocket::UnknownSocketError;
@@ -227,7 +252,7 @@ struct SslSocketPrivate {
   bool is_encrypted = false;  // what isEncrypted() says
   bool end_due = false;       // the peer's end has to be told
   bool is_closing = false;
-  bool awaits_tls = false;  // connectToHostEncrypted(): nothing is sent before the handshake
+  bool awaits_tls = false;  // connectToHostEncrypted(): nothing is sent or received before the handshake
   bool tells_closing_once = false;
   bool close_notify_done = false;
   bool stream_is_complete = false;
@@ -248,7 +273,8 @@ struct SslSocketPrivate {
   std::optional<handshake_error> failure{};
   QString failure_sentence{};
   QString peer_verify_name{};
-  QString server_name{};  // SNI
+  std::optional<QString> usual_verify_name{};  // where that is one connection's
+  QString server_name{};                       // SNI
   QString group{};
   QString matched_rule{};
   QByteArray key_identity{};  // of a pre-shared key
@@ -286,6 +312,9 @@ struct SslSocketPrivate {
   void note_plaintext(std::size_t count);
   void note_events();
   void note_kernel_end();
+  void note_taken();
+  void note_in_ciphertext(std::int64_t plaintext);
+  void forget_unsent();
   void send_or_keep(std::span<const std::byte> bytes);
   std::size_t send(std::span<const std::byte> bytes);
   bool transmit_plain();

@@ -10,7 +10,7 @@ namespace sallyport::qt {
 void SslSocketPrivate::on_readable() {
   if (stage == socket_stage::handshake) {
     // A slot of the handshake runs an event loop.
-    if (is_in_handshake_turn || is_paused_on_errors) return update_notifiers();
+    if (is_in_handshake_turn || is_paused_on_errors) return update_notifier();
     return handshake_turn(true);
   }
   receive();
@@ -38,7 +38,7 @@ void SslSocketPrivate::go_on() {
 void SslSocketPrivate::send_corked() {
   is_in_cork_list = false;
   transmit();
-  if (tell_written() && finish_closing()) update_notifiers();
+  if (tell_written() && finish_closing()) update_notifier();
 }
 
 bool SslSocketPrivate::tell_state(QAbstractSocket::SocketState state) {
@@ -93,7 +93,7 @@ bool SslSocketPrivate::tell_progress() {
   if (!tell_written()) return false;
   if (!finish_closing()) return false;
   if (std::exchange(end_due, false) && !end_by_peer()) return false;
-  update_notifiers();
+  update_notifier();
   return true;
 }
 

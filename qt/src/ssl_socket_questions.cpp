@@ -13,7 +13,7 @@ namespace sallyport::qt {
 namespace {
 
 /// Of the identities of pre-shared keys, in bytes: session::set_pre_shared_key().
-constexpr int max_key_identity = 256;
+constexpr int max_key_identity = 255;
 
 }  // namespace
 

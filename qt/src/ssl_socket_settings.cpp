@@ -9,12 +9,31 @@
 #include <QtCore/QFile>
 
 namespace sallyport::qt {
+namespace {
+
+/// Not refused as a setting (engine_settings).
+bool is_spoken(QSsl::SslProtocol protocol) {
+  switch (protocol) {
+    case QSsl::TlsV1_2:
+    case QSsl::TlsV1_2OrLater:
+    case QSsl::TlsV1_3:
+    case QSsl::TlsV1_3OrLater:
+    case QSsl::AnyProtocol:
+    case QSsl::SecureProtocols:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
 
 SslConfiguration SslSocket::sslConfiguration() const {
   SslConfiguration current = d_->configuration;
   SslConfigurationData& facts = *current.data_;
   facts.session_cipher = sessionCipher();
   facts.session_protocol = sessionProtocol();
+  facts.peer_certificate_chain = peerCertificateChain();
   facts.next_negotiated_protocol.clear();
   facts.next_protocol_negotiation_status = ::QSslConfiguration::NextProtocolNegotiationNone;
   if (d_->tls && !d_->tls->application_protocol().empty()) {
@@ -26,6 +45,9 @@ SslConfiguration SslSocket::sslConfiguration() const {
 }
 
 void SslSocket::setSslConfiguration(const SslConfiguration& configuration) { d_->configuration = configuration; }
+void SslSocket::setSslConfiguration(const ::QSslConfiguration& configuration) {
+  static_cast<::QSslConfiguration&>(d_->configuration) = configuration;
+}
 
 QSsl::SslProtocol SslSocket::protocol() const { return d_->configuration.protocol(); }
 void SslSocket::setProtocol(QSsl::SslProtocol protocol) { d_->configuration.setProtocol(protocol); }
@@ -43,7 +65,10 @@ void SslSocket::setPeerVerifyDepth(int depth) {
 }
 
 QString SslSocket::peerVerifyName() const { return d_->peer_verify_name; }
-void SslSocket::setPeerVerifyName(const QString& hostName) { d_->peer_verify_name = hostName; }
+void SslSocket::setPeerVerifyName(const QString& hostName) {
+  d_->peer_verify_name = hostName;
+  d_->usual_verify_name.reset();
+}
 
 void SslSocket::setLocalCertificateChain(const QList<QSslCertificate>& localChain) {
   d_->configuration.setLocalCertificateChain(localChain);
@@ -53,7 +78,7 @@ void SslSocket::setLocalCertificate(const QSslCertificate& certificate) {
 }
 void SslSocket::setLocalCertificate(const QString& fileName, QSsl::EncodingFormat format) {
   QFile file(fileName);
-  if (file.open(QIODevice::ReadOnly | QIODevice::Text)) setLocalCertificate(QSslCertificate(file.readAll(), format));
+  if (file.open(QIODevice::ReadOnly)) setLocalCertificate(QSslCertificate(file.readAll(), format));
 }
 QList<QSslCertificate> SslSocket::localCertificateChain() const { return d_->configuration.localCertificateChain(); }
 QSslCertificate SslSocket::localCertificate() const { return d_->configuration.localCertificate(); }
@@ -77,11 +102,29 @@ long SslSocket::sslLibraryBuildVersionNumber() { return ::QSslSocket::sslLibrary
 QString SslSocket::sslLibraryBuildVersionString() { return ::QSslSocket::sslLibraryBuildVersionString(); }
 QString SslSocket::activeBackend() { return ::QSslSocket::activeBackend(); }
 QList<QString> SslSocket::availableBackends() { return ::QSslSocket::availableBackends(); }
+bool SslSocket::setActiveBackend(const QString& backendName) { return ::QSslSocket::setActiveBackend(backendName); }
+
 QList<QSsl::SslProtocol> SslSocket::supportedProtocols(const QString& backendName) {
-  return ::QSslSocket::supportedProtocols(backendName);
+  QList<QSsl::SslProtocol> spoken;
+  for (const QSsl::SslProtocol each : ::QSslSocket::supportedProtocols(backendName)) {
+    if (is_spoken(each)) spoken.append(each);
+  }
+  return spoken;
 }
 bool SslSocket::isProtocolSupported(QSsl::SslProtocol protocol, const QString& backendName) {
-  return ::QSslSocket::isProtocolSupported(protocol, backendName);
+  return is_spoken(protocol) && ::QSslSocket::isProtocolSupported(protocol, backendName);
+}
+QList<QSsl::ImplementedClass> SslSocket::implementedClasses(const QString& backendName) {
+  return ::QSslSocket::implementedClasses(backendName);
+}
+bool SslSocket::isClassImplemented(QSsl::ImplementedClass cl, const QString& backendName) {
+  return ::QSslSocket::isClassImplemented(cl, backendName);
+}
+QList<QSsl::SupportedFeature> SslSocket::supportedFeatures(const QString& backendName) {
+  return ::QSslSocket::supportedFeatures(backendName);
+}
+bool SslSocket::isFeatureSupported(QSsl::SupportedFeature feat, const QString& backendName) {
+  return ::QSslSocket::isFeatureSupported(feat, backendName);
 }
 
 }  // namespace sallyport::qt

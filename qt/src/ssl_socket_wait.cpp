@@ -28,7 +28,7 @@ bool SslSocketPrivate::wait_for_descriptor(const QDeadlineTimer& deadline) {
   pollfd ready{descriptor, 0, 0};
   if (wants_input()) ready.events |= POLLIN;
   if (is_blocked) ready.events |= POLLOUT;
-  if (ready.events == 0) return false;  // it is for the user to read first, or to answer
+  if (ready.events == 0) return can_decrypt_leftover();  // else it is for the user to read first, or to answer
   int count = 0;
   do count = ::poll(&ready, 1, milliseconds(deadline));
   while (count < 0 && errno == EINTR);
@@ -99,7 +99,7 @@ bool SslSocket::waitForBytesWritten(int msecs) {
   const bool tells = !d_->is_telling_written;
   const bool is_due = tells && d_->written_untold > 0;
   if (!d_->has_unsent() && !is_due) return false;
-  const bool is_plaintext = is_due || !d_->outgoing.empty();
+  const bool is_plaintext = is_due || !d_->outgoing.empty() || !d_->in_ciphertext.empty();
   const auto progress = [this, is_plaintext] {
     return is_plaintext ? d_->written_told + d_->written_untold : d_->sent_told + d_->sent_untold;
   };

@@ -39,7 +39,7 @@ QSslCipher cipher_to_qt(std::string_view openssl_name);
 /// The engine's errors of the same codes and certificates, for session::ignore_ssl_errors().
 std::vector<ssl_error> from_qt(const QList<QSslError>& errors);
 
-/// contract section 6: RemoteHostClosed, SocketTimeout, SslHandshakeFailed, ...
+/// As Qt tells them where it has a value for it: most are SslHandshakeFailedError.
 QAbstractSocket::SocketError socket_error_of(handshake_error reason);
 /// Of the kernel (errno), as QAbstractSocket tells them.
 QAbstractSocket::SocketError socket_error_of_errno(int number);

@@ -165,7 +165,7 @@ session::session(const context& configuration, std::string server_name, std::str
 }
 
 void session::set_pre_shared_key(std::string identity, pre_shared_key key) noexcept {
-  constexpr std::size_t longest_identity = 256;  // RFC 4279 section 5.3 asks for 128, OpenSSL takes as many
+  constexpr std::size_t longest_identity = 255;  // RFC 4279 section 5.3 asks for 128; what OpenSSL takes in TLS 1.2
   if (!impl_->as_client) return;
   if (identity.size() > longest_identity) identity.clear();
   impl_->client->identity = std::move(identity);

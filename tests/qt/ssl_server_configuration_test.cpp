@@ -56,6 +56,38 @@ TEST(ssl_server_configuration, a_faulty_one_is_refused_at_once_and_the_former_st
   EXPECT_EQ(server.sslConfigurationError(), QString());
 }
 
+TEST(ssl_server_configuration, a_hint_is_checked_before_anybody_has_the_keys) {
+  auto configuration = localhost_configuration();
+  configuration.setPreSharedKeyIdentityHint(QByteArray(200, 'x'));
+  SslServer server;
+  EXPECT_FALSE(server.setSslConfiguration(configuration));
+  EXPECT_THAT(server.sslConfigurationError().toStdString(), HasSubstr("preSharedKeyIdentityHint"));
+  configuration.setPreSharedKeyIdentityHint("short");
+  EXPECT_TRUE(server.setSslConfiguration(configuration));
+}
+
+TEST(ssl_server_configuration, what_goes_through_qts_type_keeps_what_that_lacks) {
+  auto configuration = verifying();
+  configuration.setAccessRules({access_rule::parse("cn=alice").value()});
+  traced_ssl_server server(configuration);
+  ::QSslConfiguration part = server.sslConfiguration();
+  part.setAllowedNextProtocols({"one"});
+  EXPECT_TRUE(server.setSslConfiguration(part));
+  EXPECT_EQ(server.sslConfiguration().accessRules().size(), 1u);
+  EXPECT_EQ(server.sslConfiguration().allowedNextProtocols(), part.allowedNextProtocols());
+
+  // Rules without verification would mean nothing.
+  part.setPeerVerifyMode(::QSslSocket::VerifyNone);
+  EXPECT_FALSE(server.setSslConfiguration(part));
+  EXPECT_TRUE(server.setSslConfiguration(SslConfiguration(part)));
+  EXPECT_TRUE(server.sslConfiguration().accessRules().empty());
+
+  SslSocket socket;
+  socket.setSslConfiguration(configuration);
+  socket.setSslConfiguration(static_cast<const ::QSslConfiguration&>(configuration));
+  EXPECT_EQ(socket.sslConfiguration().accessRules().size(), 1u);
+}
+
 TEST(ssl_server_configuration, what_was_set_is_what_is_returned) {
   SslServer server;
   const auto configuration = localhost_configuration();

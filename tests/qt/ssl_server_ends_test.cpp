@@ -245,6 +245,47 @@ TEST(ssl_server_ends, deleting_a_queued_socket_takes_it_out_of_the_queue) {
   EXPECT_EQ(server.take(), nullptr);
 }
 
+TEST(ssl_server_ends, deleting_a_queued_socket_that_has_another_parent_does_so_too) {
+  for (const bool in_handshake : {false, true}) {
+    traced_ssl_server server;
+    server.setMaxPendingConnections(2);
+    QObject owner;
+    if (in_handshake) {
+      QObject::connect(
+          &server, &SslServer::startedEncryptionHandshake, &owner,
+          [&](SslSocket* socket) { socket->setParent(&owner); }, Qt::SingleShotConnection);
+    }
+    std::vector<tls_client> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(encrypted_client(server.serverPort()));
+    ASSERT_TRUE(wait_until([&] { return server.count("k.encrypted") == 2; }));
+    if (!in_handshake) server.findChildren<SslSocket*>().first()->setParent(&owner);
+    handle_events();
+    EXPECT_TRUE(server.hasPendingConnections());
+    delete owner.findChildren<SslSocket*>().first();
+    EXPECT_TRUE(server.hasPendingConnections());
+    EXPECT_NE(server.take(), nullptr);
+    ASSERT_TRUE(wait_until([&] { return server.count("k.encrypted") == 3; }));
+    EXPECT_NE(server.take(), nullptr);
+    EXPECT_EQ(server.take(), nullptr);
+  }
+}
+
+TEST(ssl_server_ends, a_slot_at_the_end_of_a_queued_socket_does_not_get_that_one) {
+  traced_ssl_server server;
+  server.setMaxPendingConnections(2);
+  std::vector<tls_client> clients;
+  for (int i = 0; i < 2; ++i) clients.push_back(encrypted_client(server.serverPort()));
+  ASSERT_TRUE(wait_until([&] { return server.count("k.encrypted") == 2; }));
+  auto* const dying = server.findChildren<SslSocket*>().first();
+  SslSocket* taken = nullptr;
+  QObject::connect(dying, &QObject::destroyed, &server, [&] { taken = server.take(); });
+  delete dying;
+  ASSERT_NE(taken, nullptr);
+  EXPECT_NE(taken, dying);
+  EXPECT_TRUE(taken->isEncrypted());
+  EXPECT_EQ(server.take(), nullptr);
+}
+
 TEST(ssl_server_ends, a_socket_with_another_parent_outlives_the_server) {
   QPointer<SslSocket> taken;
   QObject owner;

@@ -1,6 +1,7 @@
 // Tests of SslSocket as a device: bytes that come and go, in plain text and encrypted, and what holds them back.
 //
 // SPDX-License-Identifier: Apache-2.0
+#include "support/record_sealer.hpp"
 #include "support/socket_settings.hpp"
 #include "support/tls_peer.hpp"
 #include "support/trace.hpp"
@@ -241,6 +242,181 @@ TEST(ssl_socket_bytes, a_great_write_waits_for_the_kernel) {
   qint64 total = 0;
   for (const auto& each : written) total += each.front().toLongLong();
   EXPECT_EQ(total, static_cast<qint64>(much.size()));
+}
+
+// --- what bytesWritten() says ---
+
+// Of what is sent. Less than a packet of the loopback interface would make it slow.
+constexpr int little_in_the_kernel = 128 * 1024;
+
+/// The kernel takes little, and the peer reads nothing unless the test says so.
+class ssl_socket_bytes_written : public testing::TestWithParam<int> {
+ protected:
+  ssl_socket_bytes_written() {
+    pair.socket.setSocketOption(QAbstractSocket::SendBufferSizeSocketOption, little_in_the_kernel);
+    pair.peer.stop_reading();
+    QObject::connect(&pair.socket, &SslSocket::bytesWritten, [this](qint64 count) {
+      EXPECT_GT(count, 0);
+      told += count;
+      ++tellings;
+      // What has been told isn't here any more, in whatever form.
+      const qint64 untold = written - told;
+      EXPECT_LE(pair.socket.bytesToWrite(), untold == 0 ? 0 : untold + untold / 100 + 100);
+    });
+  }
+
+  void write(qint64 size) { written += pair.socket.write(QByteArray(size, 'x')); }
+
+  /// The peer takes what there is, once.
+  void read_once() {
+    pair.peer.go_on_reading();
+    pair.peer.turn();
+    pair.peer.stop_reading();
+  }
+
+  /// The peer takes what there is every now and then, when the socket can't go on any more.
+  template <class Condition>
+  bool slowly_until(Condition condition) {
+    int turns = 0;
+    const bool holds = pair.peer.until([&] {
+      if (turns++ % 5 == 4)
+        pair.peer.go_on_reading();
+      else
+        pair.peer.stop_reading();
+      return condition();
+    });
+    pair.peer.stop_reading();
+    return holds;
+  }
+
+  encrypted_pair pair{{.version = GetParam()}};
+  qint64 written = 0;
+  qint64 told = 0;
+  int tellings = 0;
+};
+
+INSTANTIATE_TEST_SUITE_P(tls_1_2, ssl_socket_bytes_written, testing::Values(TLS1_2_VERSION));
+INSTANTIATE_TEST_SUITE_P(tls_1_3, ssl_socket_bytes_written, testing::Values(TLS1_3_VERSION));
+
+TEST_P(ssl_socket_bytes_written, comes_when_nothing_is_left_to_write) {
+  constexpr int pieces = 20;
+  constexpr qint64 piece = 150'000;
+  int made = 0;
+  const auto write_next = [&] {
+    if (pair.socket.bytesToWrite() > 0 || made == pieces) return;
+    ++made;
+    write(piece);
+  };
+  QObject::connect(&pair.socket, &SslSocket::bytesWritten, write_next);
+  write_next();
+  pair.settle();
+  ASSERT_LT(made, pieces);
+  ASSERT_GT(pair.socket.encryptedBytesToWrite(), 0) << "the kernel has taken all";
+
+  EXPECT_TRUE(slowly_until([&] { return pair.peer.received().size() == pieces * piece; }));
+  EXPECT_EQ(made, pieces);
+  EXPECT_EQ(told, pieces * piece);
+  EXPECT_EQ(pair.socket.bytesToWrite(), 0);
+}
+
+TEST_P(ssl_socket_bytes_written, tells_of_a_great_write_in_parts_as_the_kernel_takes_it) {
+  write(3'000'000);
+  pair.settle();
+  EXPECT_LT(told, written - 1'000'000);
+  qint64 left_at_the_end = -1;
+  QObject::connect(&pair.socket, &SslSocket::bytesWritten, [&] { left_at_the_end = pair.socket.bytesToWrite(); });
+  EXPECT_TRUE(slowly_until([&] { return told == written; }));
+  EXPECT_EQ(left_at_the_end, 0);
+  EXPECT_GT(tellings, 3);
+  EXPECT_TRUE(slowly_until([&] { return static_cast<qint64>(pair.peer.received().size()) == written; }));
+  EXPECT_EQ(told, written);
+}
+
+TEST_P(ssl_socket_bytes_written, ends_a_wait_when_the_kernel_has_it) {
+  write(2'000'000);
+  for (int waits = 0; told < written && waits < 1000; ++waits) {
+    const qint64 before = told;
+    const bool has_waited = pair.socket.waitForBytesWritten(5);
+    EXPECT_EQ(has_waited, told > before);
+    if (!has_waited) read_once();
+  }
+  EXPECT_EQ(told, written);
+  EXPECT_EQ(pair.socket.bytesToWrite(), 0);
+  EXPECT_FALSE(pair.socket.waitForBytesWritten(5));
+}
+
+TEST_P(ssl_socket_bytes_written, says_nothing_of_what_an_end_has_dropped) {
+  write(1'000'000);
+  pair.settle();
+  ASSERT_GT(pair.socket.encryptedBytesToWrite(), 0);
+  const qint64 before = told;
+  pair.socket.abort();
+  EXPECT_EQ(told, before);
+
+  // The next connection's count is its own.
+  test::tls_peer next({.version = GetParam()});
+  pair.socket.setSocketDescriptor(next.take_descriptor());
+  pair.socket.startServerEncryption();
+  next.encrypt();
+  ASSERT_TRUE(next.until([&] { return pair.socket.isEncrypted() && next.connected(); }));
+  written = told;
+  write(5);
+  ASSERT_TRUE(next.until([&] { return next.received().size() == 5; }));
+  EXPECT_EQ(told, before + 5);
+}
+
+/// Else nobody would be told when that, too, has gone.
+TEST(ssl_socket_bytes, are_told_together_with_an_alert_that_waits_behind_them) {
+  encrypted_pair pair{
+      {.version = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"}};
+  pair.socket.setSocketOption(QAbstractSocket::SendBufferSizeSocketOption, little_in_the_kernel);
+  pair.peer.stop_reading();
+  for (int pieces = 0; pair.socket.bytesToWrite() == 0 && pieces < 10'000; ++pieces) {
+    pair.socket.write(QByteArray(10'000, 'x'));
+    pair.settle();
+  }
+  const qint64 before = pair.socket.bytesToWrite();
+  ASSERT_GT(before, 0);
+  ASSERT_EQ(before, pair.socket.encryptedBytesToWrite());
+
+  test::memory_client other({.version = TLS1_2_VERSION});
+  other.handshake();
+  test::record_sealer sealer(pair.peer.client());
+  pair.peer.send_raw(sealer.seal(test::record_type::handshake, other.output().substr(5)));
+  pair.settle();
+  ASSERT_GT(pair.socket.bytesToWrite(), before);  // no_renegotiation
+
+  const auto& d = SslSocketPrivate::of(pair.socket);
+  ASSERT_EQ(d.in_ciphertext.size(), 1U);
+  EXPECT_EQ(d.in_ciphertext.back().end - d.sent(), pair.socket.bytesToWrite());
+  qint64 left = -1;
+  QObject::connect(&pair.socket, &SslSocket::bytesWritten, [&] { left = pair.socket.bytesToWrite(); });
+  pair.peer.go_on_reading();
+  ASSERT_TRUE(pair.peer.until([&] { return pair.socket.bytesToWrite() == 0; }));
+  EXPECT_EQ(left, 0);
+}
+
+TEST(ssl_socket_bytes, of_plain_text_before_starttls_are_told_when_the_kernel_has_them) {
+  constexpr qint64 size = 3'000'000;
+  test::tls_peer peer;
+  SslSocket socket;
+  socket.setSslConfiguration(test::server_settings());
+  socket.setSocketDescriptor(peer.take_descriptor());
+  socket.setSocketOption(QAbstractSocket::SendBufferSizeSocketOption, little_in_the_kernel);
+  peer.stop_reading();
+  qint64 told = 0;
+  QObject::connect(&socket, &SslSocket::bytesWritten, [&](qint64 count) { told += count; });
+  socket.write(QByteArray(size, 'x'));
+  socket.startServerEncryption();
+  for (int turns = 0; turns < 10; ++turns) QCoreApplication::processEvents();
+  EXPECT_EQ(socket.bytesToWrite(), size - told);
+  EXPECT_LT(told, size);
+  peer.go_on_reading();
+  ASSERT_TRUE(peer.until([&] { return static_cast<qint64>(peer.received().size()) == size; }));
+  EXPECT_EQ(told, size);
+  peer.encrypt();
+  ASSERT_TRUE(peer.until([&] { return socket.isEncrypted(); }));
+  EXPECT_EQ(told, size) << "the handshake has no plaintext";
 }
 
 TEST(ssl_socket_bytes, in_pieces_of_one_make_whole_records) {

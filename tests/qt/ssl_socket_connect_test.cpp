@@ -529,6 +529,17 @@ TEST(ssl_socket_connect_ours, it_can_be_connected_elsewhere_in_its_own_slots) {
   reconnect_at(&qt::SslSocket::encrypted);
 }
 
+TEST(ssl_socket_connect_ours, a_name_that_is_too_long_for_a_socks5_proxy_is_not_cut) {
+  fake_proxy proxy({QByteArray::fromHex("0500"), QByteArray::fromHex("05000001000000000000")});
+  qt::SslSocket socket;
+  socket_trace<qt::SslSocket> trace(socket);
+  socket.setProxy(proxy.as(QNetworkProxy::Socks5Proxy));
+  socket.connectToHost(QString("a").repeated(63) + QString(".b").repeated(150), 443);
+  ASSERT_TRUE(wait_until([&] { return !trace.of({"error"}).empty(); }));
+  EXPECT_EQ(socket.error(), QAbstractSocket::HostNotFoundError);
+  EXPECT_FALSE(trace.has("connected"));
+}
+
 TEST(ssl_socket_connect_ours, nothing_leaves_in_plain_text_that_was_to_be_encrypted) {
   QByteArray got;
   std::atomic<bool> come = false;

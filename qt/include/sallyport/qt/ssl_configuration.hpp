@@ -12,7 +12,9 @@
 #include <sallyport/ssl_configuration.hpp>
 #include <sallyport/ticket_keys.hpp>
 
+#include <QtCore/QList>
 #include <QtCore/QSharedDataPointer>
+#include <QtNetwork/QSslCertificate>
 #include <QtNetwork/QSslCipher>
 #include <QtNetwork/QSslConfiguration>
 
@@ -50,6 +52,8 @@ class SALLYPORT_QT_EXPORT SslConfiguration : public ::QSslConfiguration {
 
   QSslCipher sessionCipher() const;
   QSsl::SslProtocol sessionProtocol() const;
+  QSslCertificate peerCertificate() const;
+  QList<QSslCertificate> peerCertificateChain() const;
   QByteArray nextNegotiatedProtocol() const;
   NextProtocolNegotiationStatus nextProtocolNegotiationStatus() const;
   /// Clients: the session that the server's latest ticket stands for, to be resumed by a connection whose

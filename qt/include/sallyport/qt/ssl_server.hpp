@@ -44,6 +44,10 @@ class SALLYPORT_QT_EXPORT SslServer : public QTcpServer {
   /// Checks the configuration, and uses it for the connections accepted from now on; also while listening. If it is
   /// faulty the former one stays, and this returns false, with the reason in sslConfigurationError() and a warning.
   bool setSslConfiguration(const SslConfiguration& sslConfiguration);
+  /// The same for Qt's settings alone: what only an SslConfiguration has (identities, access rules, revocation lists,
+  /// ...) stays as it is, so that a part of it that went through a QSslConfiguration doesn't let in whom the rest keeps
+  /// out.
+  bool setSslConfiguration(const ::QSslConfiguration& sslConfiguration);
   SslConfiguration sslConfiguration() const;
   /// Why the latest setSslConfiguration() was refused: a sentence that names the setting and the reason; else empty.
   QString sslConfigurationError() const;
@@ -55,17 +59,17 @@ class SALLYPORT_QT_EXPORT SslServer : public QTcpServer {
 
   /// Connections in handshake and complete ones that nobody has taken, together; default 30, never more. When so many
   /// are there clients wait in the kernel's backlog, unless there is one whose place they may have, which then ends
-  /// with handshake_error::evicted: one that has been silent for a second, or for 250 ms if its address is beyond its
-  /// share; otherwise one that has had half of its timeout. (Called on a QTcpServer it does the same, but the getter of
-  /// that tells what is left for the queue.)
+  /// with handshake_error::evicted: one that has been silent for a second, or for 250 ms if its address has taken its
+  /// share (a fifth of its timeout, where that is less); otherwise one that has had half of its timeout. (Called on a
+  /// QTcpServer it does the same, but the getter of that tells what is left for the queue.)
   void setMaxPendingConnections(int numConnections);
   int maxPendingConnections() const;
 
   /// Of these, in handshake with one address (IPv4) or /64 network (IPv6). A client beyond its share takes the place of
   /// its own oldest, which ends with handshake_error::evicted. 0 is the default: half of maxPendingConnections(), at
-  /// least 1, and not strict. Then the oldest has 250 ms to send its ClientHello before it has to go, or half of its
-  /// timeout to complete the handshake, so that honest clients behind one address may come in a burst; unless that
-  /// address has just shown that its clients stay silent.
+  /// least 1, and not strict. Then the oldest has 250 ms (or a fifth of its timeout, where that is less) to send its
+  /// ClientHello before it has to go, and half of its timeout to complete the handshake, so that honest clients behind
+  /// one address may come in a burst; unless that address has just shown that its clients stay silent.
   void setMaxHandshakesPerPeer(int count);
   int maxHandshakesPerPeer() const;
 

@@ -90,6 +90,8 @@ class SALLYPORT_QT_EXPORT SslSocket : public QTcpSocket {
 
   SslConfiguration sslConfiguration() const;
   void setSslConfiguration(const SslConfiguration& configuration);
+  /// Qt's settings alone: see SslServer::setSslConfiguration().
+  void setSslConfiguration(const ::QSslConfiguration& configuration);
   QSsl::SslProtocol protocol() const;
   void setProtocol(QSsl::SslProtocol protocol);
   PeerVerifyMode peerVerifyMode() const;
@@ -121,7 +123,8 @@ class SALLYPORT_QT_EXPORT SslSocket : public QTcpSocket {
   // --- bytes ---
 
   qint64 bytesAvailable() const override;
-  /// Plaintext and ciphertext that the kernel hasn't taken yet: it is 0 only if all is on its way.
+  /// Plaintext and ciphertext that the kernel hasn't taken yet: it is 0 only if all is on its way. bytesWritten() says
+  /// how much plaintext the kernel has taken, and comes after each write when nothing is left.
   qint64 bytesToWrite() const override;
   bool canReadLine() const override;
   bool atEnd() const override;
@@ -147,7 +150,8 @@ class SALLYPORT_QT_EXPORT SslSocket : public QTcpSocket {
 
   // --- what Qt's class lacks ---
 
-  /// The name that the client has asked for (SNI); known in each signal of the handshake.
+  /// The name that the client has asked for (SNI); known in each signal of the handshake after
+  /// SslServer::startedEncryptionHandshake() and modeChanged(). On a client: the name that the server must have.
   QString serverName() const;
   bool isSessionResumed() const;
   /// IANA's name ("x25519"), empty if none was used.
@@ -163,7 +167,7 @@ class SALLYPORT_QT_EXPORT SslSocket : public QTcpSocket {
   std::optional<handshake_error> handshakeFailure() const;
   QString handshakeFailureSentence() const;
 
-  // --- what the backend can do: Qt's own answers ---
+  // --- what the backend can do: Qt's own answers, but for the protocols, which are ours ---
 
   static bool supportsSsl();
   static long sslLibraryVersionNumber();
@@ -172,8 +176,13 @@ class SALLYPORT_QT_EXPORT SslSocket : public QTcpSocket {
   static QString sslLibraryBuildVersionString();
   static QString activeBackend();
   static QList<QString> availableBackends();
+  static bool setActiveBackend(const QString& backendName);
   static QList<QSsl::SslProtocol> supportedProtocols(const QString& backendName = {});
   static bool isProtocolSupported(QSsl::SslProtocol protocol, const QString& backendName = {});
+  static QList<QSsl::ImplementedClass> implementedClasses(const QString& backendName = {});
+  static bool isClassImplemented(QSsl::ImplementedClass cl, const QString& backendName = {});
+  static QList<QSsl::SupportedFeature> supportedFeatures(const QString& backendName = {});
+  static bool isFeatureSupported(QSsl::SupportedFeature feat, const QString& backendName = {});
 
  public Q_SLOTS:
   void startClientEncryption();
