@@ -35,26 +35,29 @@ QNetworkProxy proxy_for(const QNetworkProxy& wanted, const QString& host, quint1
 /// As long as there is one the inner socket can't be deleted at once.
 class connection_attempt::frame {
  public:
-  explicit frame(const connection_attempt& of) : frames_(of.frames_) { ++*frames_; }
-  ~frame() { --*frames_; }
+  explicit frame(const connection_attempt& of) : frames_(of.frames_) { ++frames_->count; }
+  ~frame() {
+    // Not before: deleteLater() within a nested event loop comes true in that loop, with these frames below it.
+    if (--frames_->count == 0 && frames_->orphan) frames_->orphan->deleteLater();
+  }
   frame(const frame&) = delete;
   frame& operator=(const frame&) = delete;
 
  private:
-  const std::shared_ptr<int> frames_;
+  const std::shared_ptr<frames> frames_;
 };
 
 connection_attempt::connection_attempt(SslSocketPrivate& socket) : socket_(socket), inner_(new QTcpSocket(&socket.q)) {}
 
 connection_attempt::~connection_attempt() {
   stop_listening();
-  if (*frames_ == 0) {
+  if (frames_->count == 0) {
     delete inner_;
     return;
   }
   inner_->abort();
   inner_->setParent(nullptr);  // the socket may be deleted right now
-  inner_->deleteLater();
+  frames_->orphan = inner_;
 }
 
 void connection_attempt::stop_listening() { delete std::exchange(relay_, nullptr); }

@@ -7,6 +7,7 @@
 #include "socks5_dialogue.hpp"
 
 #include <QtCore/QDeadlineTimer>
+#include <QtCore/QPointer>
 #include <QtNetwork/QTcpSocket>
 
 #include <memory>
@@ -36,7 +37,12 @@ struct connection_attempt {
   bool is_over() const { return is_over_; }
 
  private:
-  class frame;  // of the inner socket's, on the stack
+  /// Those of the inner socket's that are on the stack.
+  struct frames {
+    int count = 0;
+    QPointer<QTcpSocket> orphan{};  // whom the last of them deletes, later
+  };
+  class frame;
 
   void listen_to_inner();
   void on_state(QAbstractSocket::SocketState state);
@@ -51,7 +57,7 @@ struct connection_attempt {
   SslSocketPrivate& socket_;
   QTcpSocket* inner_;
   QObject* relay_ = nullptr;  // as long as it is listened to
-  std::shared_ptr<int> frames_ = std::make_shared<int>(0);
+  std::shared_ptr<frames> frames_ = std::make_shared<frames>();
   std::optional<socks5_dialogue> socks5_{};
   QString host_{};
   quint16 port_ = 0;
