@@ -112,7 +112,7 @@ class Installed(unittest.TestCase):
             self.assertEqual(text.count("#include <QSslServer>"), 1)
             header.write_text(text.replace("#include <QSslServer>", f"#include <{include}>"))
         program = self.build(copy, *options) / "line_server"
-        self.assertEqual(b"sallyport" in program.read_bytes(), "-DTLS=sallyport::qt" in options)
+        self.assertEqual(b"9sallyport2qt" in program.read_bytes(), "-DTLS=sallyport::qt" in options)
         return self.run_program(program, self.identity.certificate, self.identity.key, self.certificates.ca)
 
     def test_code_for_qsslserver_needs_one_other_include(self):
