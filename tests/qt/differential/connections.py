@@ -73,6 +73,10 @@ WITHOUT_TLS = (
 )
 
 
+def version_of_client(version, words):
+    return {"1.2": "1.3", "1.3": "1.2"}[version] if "other-version" in words else version
+
+
 class Connections:
     """Makes the client's side of a scenario happen, to its end."""
 
@@ -84,8 +88,7 @@ class Connections:
     def openssl(self, port, version, words):
         """openssl s_client sends a line, waits for it to come back, and closes."""
         options = ["-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
-        if "other-version" in words:
-            version = {"1.2": "1.3", "1.3": "1.2"}[version]
+        version = version_of_client(version, words)
         options += S_CLIENT_VERSION[version]
         for word in words:
             if word == "rejects":
@@ -109,8 +112,7 @@ class Connections:
 
     def qt(self, port, version, words):
         """The same by Qt's own QSslSocket."""
-        if "other-version" in words:
-            version = {"1.2": "1.3", "1.3": "1.2"}[version]
+        version = version_of_client(version, words)
         options = ["--port", port, "--version", version]
         for word in words:
             if word == "rejects":
