@@ -21,7 +21,7 @@ namespace detail {
 struct certificate_data;
 }
 
-/// An X.509 certificate (RFC 5280). That one exists says nothing about whether it can be trusted: what a client sends
+/// An X.509 certificate (RFC 5280). That one exists says nothing about whether it can be trusted: what a peer sends
 /// is its own word until it has been verified. Immutable; copies share the same data; use from any thread.
 ///
 /// The texts are UTF-8 as the certificate has them and may hold anything, NUL and line ends too: escape them before

@@ -1,4 +1,4 @@
-// identity: who the server is, a certificate chain with its private key.
+// identity: who a server (or a client) is, a certificate chain with its private key.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_IDENTITY_HPP
@@ -33,7 +33,7 @@ using passphrase_source = std::function<std::string(std::string_view name)>;
 /// and both meet OpenSSL's security level 2 (112 bits). Immutable; copies share the same data; use from any thread.
 class identity {
  public:
-  /// `chain` is PEM: the server's certificate first, then each certificate that issued the one before it (the root
+  /// `chain` is PEM: its own certificate first, then each certificate that issued the one before it (the root
   /// may be left out). `key` is PEM: PKCS#8 (encrypted or not) or a traditional RSA or EC key. Both may be the same
   /// text. Other PEM blocks in between are skipped. Errors: configuration_error.
   static result<identity> from_pem(std::string_view chain, std::string_view key,
@@ -80,10 +80,10 @@ class identity {
   /// others may read. Empty when all is well.
   std::span<const std::string> warnings() const noexcept;
 
-  /// The chain as PEM, the server's certificate first: what a client needs to trust a self-signed identity.
+  /// The chain as PEM, its own certificate first: what a client needs to trust a self-signed identity.
   std::string certificate_pem() const;
 
-  /// The first one: the server's own.
+  /// The first one: its own.
   certificate leaf_certificate() const;
 
   /// True if the first certificate is for this DNS name or IP address (its subjectAltName; wildcards as in RFC 6125).

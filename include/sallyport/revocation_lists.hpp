@@ -1,4 +1,4 @@
-// revocation_lists: which clients' certificates have been revoked (CRLs, RFC 5280 section 5).
+// revocation_lists: which certificates have been revoked (CRLs, RFC 5280 section 5).
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_REVOCATION_LISTS_HPP

@@ -220,6 +220,9 @@ class session {
   /// The key exchange's group, by its IANA name ("x25519", "secp256r1", "X25519MLKEM768"); "" before the handshake is
   /// done, and where none was used (a resumed session in TLS 1.2).
   std::string key_exchange_group() const;
+  /// On the client's side: the public key that the server has made for this key exchange alone, as a
+  /// SubjectPublicKeyInfo in DER; "" before the handshake is done, and where there was none. Throws std::bad_alloc.
+  std::string ephemeral_server_key() const;
   /// ALPN's result, "" if there is none.
   std::string_view application_protocol() const noexcept;
   /// The name the client asked for (SNI), "" if none. Known from the event client_hello on. On the client's side: what

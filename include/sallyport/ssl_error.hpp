@@ -1,4 +1,4 @@
-// ssl_error: what is wrong with a client's certificate.
+// ssl_error: what is wrong with a peer's certificate.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_SSL_ERROR_HPP
@@ -13,7 +13,7 @@
 namespace sallyport {
 
 /// QSslError::SslError's values. OpenSSL's X509_V_ERR_* map to them by name; those without a counterpart are
-/// unspecified_error (x509_error tells which). The OCSP ones never occur on a server; they are here for completeness.
+/// unspecified_error (x509_error tells which). The OCSP ones never occur; they are here for completeness.
 enum class ssl_error_code {
   unspecified_error = -1,
   no_error = 0,
@@ -58,10 +58,10 @@ enum class ssl_error_code {
 /// The enumerator's own name ("certificate_expired").
 std::string_view to_string(ssl_error_code code) noexcept;
 
-/// One thing that is wrong with the certificate chain that a client has sent.
+/// One thing that is wrong with the certificate chain that a client, or to a client the server, has sent.
 struct ssl_error {
   ssl_error_code code = ssl_error_code::no_error;
-  /// Place in the chain: 0 is the client's own certificate, 1 the CA that signed it, ...
+  /// Place in the chain: 0 is the peer's own certificate, 1 the CA that signed it, ...
   int depth = 0;
   /// The certificate at that depth; none for no_peer_certificate.
   std::optional<sallyport::certificate> certificate{};

@@ -1,4 +1,4 @@
-// trust_store: by whom a client's certificate must be signed.
+// trust_store: by whom a peer's certificate must be signed.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TRUST_STORE_HPP

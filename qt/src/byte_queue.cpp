@@ -78,6 +78,15 @@ void byte_queue::commit(std::size_t used) noexcept {
   if (size_ == 0) clear();
 }
 
+byte_queue& byte_queue::operator=(byte_queue&& other) noexcept {
+  if (this == &other) return *this;
+  clear();
+  first_ = std::exchange(other.first_, nullptr);
+  last_ = std::exchange(other.last_, nullptr);
+  size_ = std::exchange(other.size_, 0);
+  return *this;
+}
+
 void byte_queue::append(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto room = prepare();

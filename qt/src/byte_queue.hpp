@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace sallyport::qt {
 
@@ -17,6 +18,8 @@ class byte_queue {
   ~byte_queue() { clear(); }
   byte_queue(const byte_queue&) = delete;
   byte_queue& operator=(const byte_queue&) = delete;
+  byte_queue(byte_queue&& other) noexcept { *this = std::move(other); }
+  byte_queue& operator=(byte_queue&& other) noexcept;
 
   bool empty() const noexcept { return size_ == 0; }
   std::size_t size() const noexcept { return size_; }

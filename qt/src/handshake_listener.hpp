@@ -22,8 +22,6 @@ class handshake_listener {
  public:
   /// The client's first bytes are those of a TLS handshake. Always the first.
   virtual void handshake_started(SslSocket& socket) = 0;
-  /// The whole ClientHello has come: the socket is in handshake_phase::in_handshake. No signal.
-  virtual void client_hello_seen(SslSocket&) {}
   virtual void alert_sent(SslSocket& socket, QSsl::AlertLevel level, QSsl::AlertType type, const QString& text) = 0;
   virtual void alert_received(SslSocket& socket, QSsl::AlertLevel level, QSsl::AlertType type, const QString& text) = 0;
   virtual void handshake_interrupted_on_error(SslSocket& socket, const QSslError& error) = 0;
@@ -40,9 +38,6 @@ class handshake_listener {
   /// Peer address and port, error() and errorString() are still there.
   virtual void handshake_failed(SslSocket& socket, QAbstractSocket::SocketError error, handshake_error reason,
                                 const QString& sentence) = 0;
-
-  /// Whether anybody would answer pre_shared_key_authentication_required().
-  virtual bool answers_pre_shared_keys() const = 0;
 
  protected:
   ~handshake_listener() = default;

@@ -4,6 +4,7 @@
 #include "lingering_descriptor.hpp"
 
 #include "descriptor_notifier.hpp"
+#include "descriptor_poller.hpp"
 #include "loop_window.hpp"
 
 #include <QtCore/QAbstractEventDispatcher>
@@ -82,7 +83,9 @@ lingering_descriptors::~lingering_descriptors() {
 
 void linger(int descriptor) {
   ::shutdown(descriptor, SHUT_WR);
-  if (QAbstractEventDispatcher::instance() == nullptr || drop_input(descriptor)) {
+  // Static sockets end when the thread's own variables are gone: nobody could wait.
+  const bool is_over = QAbstractEventDispatcher::instance() == nullptr || !descriptor_poller::of_this_thread();
+  if (is_over || drop_input(descriptor)) {
     ::close(descriptor);
     return;
   }

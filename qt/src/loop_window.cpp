@@ -6,12 +6,31 @@
 #include "ssl_socket_private.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sallyport::qt {
+namespace {
+
+// Trivial, so it can be looked at when the thread's other variables are gone: static sockets end after those.
+thread_local loop_window* current = nullptr;
+
+struct owner {
+  std::unique_ptr<loop_window> window{};
+  ~owner() { current = nullptr; }
+};
+
+}  // namespace
 
 loop_window& loop_window::of_this_thread() {
-  static thread_local loop_window window;
-  return window;
+  if (current == nullptr) {
+    static thread_local bool had_one = false;
+    current = new loop_window;
+    if (!std::exchange(had_one, true)) {
+      static thread_local owner owned;
+      owned.window.reset(current);
+    }  // otherwise it is for the very last, and stays
+  }
+  return *current;
 }
 
 loop_window::loop_window()

@@ -47,6 +47,7 @@ bool operator==(const SslConfigurationData& one, const SslConfigurationData& oth
          is_copy(one.tickets, other.tickets) && one.resumption_lifetime == other.resumption_lifetime &&
          one.session_cipher == other.session_cipher && one.session_protocol == other.session_protocol &&
          one.peer_certificate_chain == other.peer_certificate_chain &&
+         one.ephemeral_server_key == other.ephemeral_server_key &&
          one.next_negotiated_protocol == other.next_negotiated_protocol &&
          one.next_protocol_negotiation_status == other.next_protocol_negotiation_status &&
          one.session_ticket_life_time_hint == other.session_ticket_life_time_hint;
@@ -56,7 +57,7 @@ SslConfiguration without_results(const SslConfiguration& configuration) {
   const SslConfigurationData& old = SslConfigurationAccess::data(configuration);
   const bool is_clean = configuration.sessionTicket().isEmpty() && old.session_cipher.isNull() &&
                         old.session_protocol == QSsl::UnknownProtocol && old.peer_certificate_chain.isEmpty() &&
-                        old.next_negotiated_protocol.isNull() &&
+                        old.ephemeral_server_key.isEmpty() && old.next_negotiated_protocol.isNull() &&
                         old.next_protocol_negotiation_status == ::QSslConfiguration::NextProtocolNegotiationNone &&
                         old.session_ticket_life_time_hint == -1;
   if (is_clean) return configuration;  // a copy that isn't detached: comparing it is quick
@@ -66,6 +67,7 @@ SslConfiguration without_results(const SslConfiguration& configuration) {
   data.session_cipher = {};
   data.session_protocol = QSsl::UnknownProtocol;
   data.peer_certificate_chain = {};
+  data.ephemeral_server_key = {};
   data.next_negotiated_protocol = {};
   data.next_protocol_negotiation_status = ::QSslConfiguration::NextProtocolNegotiationNone;
   data.session_ticket_life_time_hint = -1;
@@ -93,6 +95,10 @@ QSslCipher SslConfiguration::sessionCipher() const { return data_->session_ciphe
 QSsl::SslProtocol SslConfiguration::sessionProtocol() const { return data_->session_protocol; }
 QSslCertificate SslConfiguration::peerCertificate() const { return data_->peer_certificate_chain.value(0); }
 QList<QSslCertificate> SslConfiguration::peerCertificateChain() const { return data_->peer_certificate_chain; }
+QSslKey SslConfiguration::ephemeralServerKey() const {
+  const QByteArray& key = data_->ephemeral_server_key;
+  return key.isEmpty() ? QSslKey() : QSslKey(key, QSsl::Ec, QSsl::Der, QSsl::PublicKey);
+}
 QByteArray SslConfiguration::nextNegotiatedProtocol() const { return data_->next_negotiated_protocol; }
 ::QSslConfiguration::NextProtocolNegotiationStatus SslConfiguration::nextProtocolNegotiationStatus() const {
   return data_->next_protocol_negotiation_status;

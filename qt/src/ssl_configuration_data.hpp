@@ -27,6 +27,8 @@ struct SslConfigurationData : QSharedData {
   QSslCipher session_cipher;
   QSsl::SslProtocol session_protocol = QSsl::UnknownProtocol;
   QList<QSslCertificate> peer_certificate_chain;
+  QByteArray
+      ephemeral_server_key;  // DER, of an elliptic curve; not a QSslKey, which needs Qt's backend to be destroyed
   QByteArray next_negotiated_protocol;
   ::QSslConfiguration::NextProtocolNegotiationStatus next_protocol_negotiation_status =
       ::QSslConfiguration::NextProtocolNegotiationNone;

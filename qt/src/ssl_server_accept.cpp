@@ -5,14 +5,10 @@
 #include "ssl_socket_private.hpp"
 
 #include <QtCore/QEvent>
-#include <QtCore/QSignalBlocker>
-#include <QtCore/QSocketNotifier>
-#include <QtCore/QVarLengthArray>
 
 #include <algorithm>
 #include <utility>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace sallyport::qt {
@@ -20,10 +16,6 @@ namespace sallyport::qt {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr milliseconds shortest_back_off{10};
-constexpr milliseconds longest_back_off{1000};
-constexpr int suspicious_activations = 3;
 
 // Then it is the others' turn: QTcpServer goes on for as long as somebody waits and there is room, and one who connects
 // fast enough makes room by displacing his own.
@@ -53,15 +45,26 @@ void SslServerPrivate::connect_to_server() {
   connect(&q, &QTcpServer::acceptError, this, &SslServerPrivate::on_accept_error, Qt::UniqueConnection);
 }
 
+bool SslServerPrivate::eventFilter(QObject* watched, QEvent* event) {
+  if (watched == notifier_ && event->type() == QEvent::SockAct) return on_activated();
+  if (watched == &q && event->type() == QEvent::ChildRemoved)
+    on_child_removed(static_cast<QChildEvent*>(event)->child());
+  return false;
+}
+
 void SslServerPrivate::accept(qintptr descriptor) {
+  if (!is_here()) {
+    // A slot of newConnection() has moved the server. QTcpServer goes on all the same.
+    const auto there = [this, descriptor] { accept(descriptor); };
+    return void(QMetaObject::invokeMethod(this, there, Qt::QueuedConnection));
+  }
   back_off_ = milliseconds(0);
   idle_activations_ = 0;
   watch_notifier();
   tidy();
   note_accept();
   update_limit();
-  auto* const socket = new SslSocket(&q);
-  socket->setSslConfiguration(configuration);
+  auto* const socket = new SslSocket(configuration, &q);
   if (!socket->setSocketDescriptor(descriptor)) {
     delete socket;
     if (descriptor >= 0) ::close(static_cast<int>(descriptor));
@@ -118,6 +121,7 @@ int SslServerPrivate::limit() const {
 bool SslServerPrivate::is_full() const { return static_cast<std::int64_t>(places.size() + queued_) >= wanted_limit_; }
 
 void SslServerPrivate::update_limit() {
+  note_qts_pause();
   wanted_limit_ = limit();
   places.set_share(static_cast<std::size_t>(q.maxHandshakesPerPeer()), per_peer != 0);
   const auto total = static_cast<std::int64_t>(places.size() + queued_);
@@ -132,158 +136,6 @@ void SslServerPrivate::update_limit() {
   } else if (std::exchange(is_stopped_, false) && q.isListening() && !back_off_timer_.isActive()) {
     q.QTcpServer::resumeAccepting();
   }
-}
-
-void SslServerPrivate::pause() {
-  if (!q.isListening()) return;
-  is_paused_ = true;
-  q.QTcpServer::pauseAccepting();
-  tidy();
-  update_limit();  // a loop of accepts under way ends only by the limit
-}
-
-void SslServerPrivate::resume() {
-  if (!q.isListening()) return;
-  is_paused_ = false;
-  tidy();
-  update_limit();
-  if (!back_off_timer_.isActive()) q.QTcpServer::resumeAccepting();
-}
-
-void SslServerPrivate::silence_notifier() {
-  if ((is_paused_ || back_off_timer_.isActive()) && q.isListening()) q.QTcpServer::pauseAccepting();
-}
-
-void SslServerPrivate::forget_pauses() {
-  is_paused_ = false;
-  back_off_timer_.stop();
-  back_off_ = milliseconds(0);
-  tidy();
-  update_limit();
-}
-
-// ---- errors of accept() ----
-
-void SslServerPrivate::on_accept_error() {
-  if (back_off_timer_.isActive()) return;
-  back_off_ = std::clamp(back_off_ * 2, shortest_back_off, longest_back_off);
-  back_off_timer_.start(back_off_);
-}
-
-void SslServerPrivate::on_backed_off() {
-  if (!q.isListening()) return forget_pauses();
-  if (renew_listener()) {
-    silence_notifier();
-  } else {
-    on_accept_error();
-  }
-}
-
-// QTcpServer takes every error of accept() for the first one it has met. If that was "nobody is waiting", as nearly
-// always, it doesn't notice that descriptors have run out, and tries again as fast as it can. Then its notifier is
-// activated time and again, and nobody is accepted.
-void SslServerPrivate::watch_notifier() {
-  if (notifier_ || !q.isListening()) return;
-  for (auto* const notifier : q.findChildren<QSocketNotifier*>()) {
-    if (notifier->socket() != q.socketDescriptor() || notifier->type() != QSocketNotifier::Read) continue;
-    notifier_ = notifier;
-    notifier->installEventFilter(this);
-  }
-}
-
-bool SslServerPrivate::on_activated() {
-  if (is_stopped_ || ++idle_activations_ < suspicious_activations) return false;
-  idle_activations_ = 0;
-  on_accept_error();
-  silence_notifier();
-  QMetaObject::invokeMethod(
-      this, [this] { Q_EMIT q.acceptError(QAbstractSocket::SocketResourceError); }, Qt::QueuedConnection);
-  return true;
-}
-
-// A new listener for the same socket has forgotten that first error.
-bool SslServerPrivate::renew_listener() {
-  const int descriptor = ::fcntl(static_cast<int>(q.socketDescriptor()), F_DUPFD_CLOEXEC, 3);
-  if (descriptor < 0) return false;  // as accept() would find
-  QVarLengthArray<QTcpSocket*, 32> queue;
-  while (q.QTcpServer::hasPendingConnections()) queue.append(q.QTcpServer::nextPendingConnection());
-  notifier_ = nullptr;
-  q.QTcpServer::close();
-  if (!q.setSocketDescriptor(descriptor)) ::close(descriptor);
-  const QSignalBlocker nothing_new(&q);
-  for (auto* const socket : queue) q.addPendingConnection(socket);
-  return true;
-}
-
-// ---- the queue ----
-
-void SslServerPrivate::on_added() {
-  if (std::exchange(is_adding_, false)) return;  // counted already
-  ++queued_;                                     // a subclass has added one of its own
-  update_limit();
-}
-
-// Not now: this may be QTcpServer clearing its queue, or a destructor with slots on the stack.
-void SslServerPrivate::on_child_removed(const QObject* child) {
-  const bool is_known = watched_.contains(child) || places.contains(static_cast<const SslSocket*>(child));
-  const bool was_closed = !q.isListening() && !places.empty();
-  if (!is_known && !was_closed) return;
-  if (std::exchange(is_tidying_posted_, true)) return;
-  const auto soon = [this] {
-    is_tidying_posted_ = false;
-    tidy();
-    update_limit();
-    end_closed();
-  };
-  QMetaObject::invokeMethod(this, soon, Qt::QueuedConnection);
-}
-
-void SslServerPrivate::forget_death(SslSocket& socket) { SslSocketPrivate::of(socket).deaths.reset(); }
-
-void SslServerPrivate::tidy() {
-  if (!q.QTcpServer::hasPendingConnections()) queued_ = 0;  // somebody has called QTcpServer's nextPendingConnection()
-  if (*deaths_ == 0) return;
-  tidy_queue();
-  QVarLengthArray<const SslSocket*, 32> dead;
-  for (const auto& place : places.all()) {
-    if (!place.guard) dead.append(place.socket);
-  }
-  for (const auto* const socket : dead) places.give_back(socket);
-  *deaths_ -= static_cast<int>(dead.size());
-}
-
-void SslServerPrivate::tidy_queue() {
-  const auto is_dead = [](const auto& each) { return each.second.isNull(); };
-  if (std::ranges::none_of(watched_, is_dead)) return;
-  QVarLengthArray<QTcpSocket*, 32> alive;
-  while (q.QTcpServer::hasPendingConnections()) {
-    auto* const socket = q.QTcpServer::nextPendingConnection();
-    const auto found = watched_.find(socket);
-    if (found == watched_.end() || !is_dead(*found)) alive.append(socket);
-  }
-  *deaths_ -= static_cast<int>(std::erase_if(watched_, is_dead));
-  const QSignalBlocker nothing_new(&q);
-  for (auto* const socket : alive) q.addPendingConnection(socket);
-  queued_ = static_cast<std::size_t>(alive.size());
-  silence_notifier();
-}
-
-QTcpSocket* SslServerPrivate::next_in_queue() {
-  tidy();
-  auto* const socket = q.QTcpServer::nextPendingConnection();
-  if (socket == nullptr) return nullptr;
-  if (watched_.erase(socket) != 0) forget_death(*static_cast<SslSocket*>(socket));
-  if (queued_ != 0) --queued_;
-  update_limit();
-  silence_notifier();
-  return socket;
-}
-
-bool SslServerPrivate::eventFilter(QObject* watched, QEvent* event) {
-  if (watched == notifier_ && event->type() == QEvent::SockAct) return on_activated();
-  if (watched == &q && event->type() == QEvent::ChildRemoved)
-    on_child_removed(static_cast<QChildEvent*>(event)->child());
-  return false;
 }
 
 }  // namespace sallyport::qt

@@ -5,7 +5,9 @@
 #include "ssl_socket_private.hpp"
 #include "to_qt.hpp"
 
-#include <utility>
+#include <QtCore/QThread>
+
+#include <algorithm>
 
 namespace sallyport::qt {
 
@@ -147,7 +149,12 @@ void SslServerPrivate::on_pulse() {
   tidy();
   if (places.empty()) pulse_timer_.stop();
   update_limit();  // somebody may have come of age
+  const QPointer<SslServerPrivate> alive(this);
   end_lost();
+  // What a slot has left undone by which the server was moved. And Qt's timers have begun anew then.
+  if (alive && is_here()) end_displaced();
+  if (alive && is_here()) end_closed();
+  if (alive && is_here() && deadline_timer_.isActive() && armed_for_ <= clock::now()) on_deadline();
 }
 
 // ---- other ends ----
@@ -155,9 +162,9 @@ void SslServerPrivate::on_pulse() {
 void SslServerPrivate::end(const QList<QPointer<SslSocket>>& sockets, handshake_error reason) {
   const QPointer<SslServerPrivate> alive(this);
   for (const auto& socket : sockets) {
+    if (!alive || !is_here()) return;
     if (!socket || !places.contains(socket)) continue;
     SslSocketPrivate::of(*socket).end_handshake(reason, socket_error_of(reason), sentence_about(reason));
-    if (!alive) return;
   }
 }
 
@@ -196,9 +203,11 @@ void SslServerPrivate::end_lost() {
     if (!socket) continue;
     constexpr auto reason = handshake_error::aborted;
     handshake_failed(*socket, socket_error_of(reason), reason, QStringLiteral("the application ended the handshake"));
-    if (!alive) return;
+    if (!alive || !is_here()) return;
   }
 }
+
+bool SslServerPrivate::is_here() const { return thread() == QThread::currentThread(); }
 
 void SslServerPrivate::drop_all() {
   tidy();

@@ -116,11 +116,4 @@ handshake_place* ssl_server_places::displaced_by(const std::optional<peer_networ
   return is_full ? oldest_that_may_go(std::nullopt) : nullptr;
 }
 
-std::optional<handshake_place::clock::time_point> ssl_server_places::next_deadline() const {
-  const auto first = std::min_element(places_.begin(), places_.end(),
-                                      [](const auto& one, const auto& other) { return one.deadline < other.deadline; });
-  if (first == places_.end()) return std::nullopt;
-  return first->deadline;
-}
-
 }  // namespace sallyport::qt

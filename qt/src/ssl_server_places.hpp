@@ -97,8 +97,6 @@ class ssl_server_places {
   /// It doesn't count any more, but stays until it is given back.
   void displace(handshake_place& place);
 
-  std::optional<handshake_place::clock::time_point> next_deadline() const;
-
  private:
   struct peer_hash {
     std::size_t operator()(const peer_network& peer) const noexcept {

@@ -18,6 +18,7 @@
 #include <QtCore/QList>
 #include <QtCore/QObject>
 #include <QtCore/QPointer>
+#include <QtCore/QSocketNotifier>
 #include <QtCore/QTimer>
 
 #include <atomic>
@@ -81,7 +82,6 @@ struct SslServerPrivate final : QObject, handshake_listener {
   void handshake_done(SslSocket& socket) override;
   void handshake_failed(SslSocket& socket, QAbstractSocket::SocketError error, handshake_error reason,
                         const QString& sentence) override;
-  bool answers_pre_shared_keys() const override;
 
   /// The server's. QTcpServer::close() isn't virtual, but the server loses a child by it, as it does when somebody
   /// deletes a socket.
@@ -97,7 +97,11 @@ struct SslServerPrivate final : QObject, handshake_listener {
  private:
   using clock = handshake_place::clock;
 
+  /// In its own thread. A slot may have moved it, and then nothing more may be done in the old one.
+  bool is_here() const;
   bool is_full() const;
+  /// Whether anybody would answer pre_shared_key_authentication_required().
+  bool answers_pre_shared_keys() const;
   void note_accept();
   void tidy_queue();
   /// It is in nobody's place or queue any more.
@@ -108,6 +112,7 @@ struct SslServerPrivate final : QObject, handshake_listener {
   void watch_notifier();
   bool on_activated();
   bool renew_listener();
+  void note_qts_pause();
   void silence_notifier();
   void arm_deadline(clock::time_point deadline);
   void on_deadline();
@@ -126,7 +131,7 @@ struct SslServerPrivate final : QObject, handshake_listener {
 
   int wanted_limit_ = 30;
   int told_limit_ = 30;      // what QTcpServer was told last
-  bool is_paused_ = false;   // by the user
+  bool is_paused_ = false;   // by the user; QTcpServer's notifier is off
   bool is_stopped_ = false;  // by the limit
   bool has_had_its_turn_ = false;
   int accepts_in_a_row_ = 0;  // at most: turns in between aren't noticed
@@ -142,8 +147,8 @@ struct SslServerPrivate final : QObject, handshake_listener {
   QTimer pulse_timer_{this};
   QTimer back_off_timer_{this};
   std::chrono::milliseconds back_off_{0};
-  QPointer<QObject> notifier_{};  // of QTcpServer's listener
-  int idle_activations_ = 0;      // of it, since somebody was accepted
+  QPointer<QSocketNotifier> notifier_{};  // of QTcpServer's listener
+  int idle_activations_ = 0;              // of it, since somebody was accepted
 };
 
 }  // namespace sallyport::qt

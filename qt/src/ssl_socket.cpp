@@ -3,105 +3,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ssl_socket_private.hpp"
 
-#include "lingering_descriptor.hpp"
-#include "ssl_configuration_data.hpp"
+#include "connected_descriptor.hpp"
 #include "to_qt.hpp"
 
-#include <QtCore/QMetaMethod>
-#include <QtNetwork/QHostAddress>
+#include <QtCore/QPointer>
 
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <sys/ioctl.h>
 
 #include <utility>
 
 namespace sallyport::qt {
-namespace {
-
-struct address_and_port {
-  QHostAddress address{};
-  quint16 port = 0;
-};
-
-using name_function = int (*)(int, sockaddr*, socklen_t*);
-
-address_and_port name_of(int descriptor, name_function ask) {
-  sockaddr_storage name{};
-  socklen_t size = sizeof name;
-  auto* const any = reinterpret_cast<sockaddr*>(&name);
-  if (ask(descriptor, any, &size) != 0) return {};
-  if (name.ss_family == AF_INET) return {QHostAddress(any), ntohs(reinterpret_cast<const sockaddr_in*>(any)->sin_port)};
-  if (name.ss_family == AF_INET6)
-    return {QHostAddress(any), ntohs(reinterpret_cast<const sockaddr_in6*>(any)->sin6_port)};
-  return {};  // a socketpair
-}
-
-bool is_stream(int descriptor) {
-  int type = 0;
-  socklen_t size = sizeof type;
-  return ::getsockopt(descriptor, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
-}
-
-}  // namespace
 
 SslSocketPrivate::~SslSocketPrivate() {
   if (deaths) ++*deaths;
   abandon_telling();
-  if (is_in_cork_list) loop_window::of_this_thread().uncork(*this);
   if (descriptor >= 0) release_descriptor(ending::orderly);
 }
 
 void SslSocketPrivate::forget_connection() {
-  abandon_telling();
-  if (descriptor >= 0) release_descriptor(ending::orderly);
-  attempt.reset();
-  tls.reset();
-  listener = nullptr;
+  let_go(ending::orderly);
   mode = SslSocket::UnencryptedMode;
-  stage = socket_stage::idle;
   incoming.clear();
-  forget_unsent();
-  leftover = std::vector<std::byte>();
-  received = written_untold = sent_untold = 0;
-  end = input_end::none;
-  end_error = QAbstractSocket::UnknownSocketError;
-  end_sentence.clear();
-  events_untold.clear();
-  is_blocked = has_more_input = kernel_has_ended = cannot_send = false;
-  kernel_error = 0;
-  ready_read_due = encrypted_due = is_encrypted = end_due = false;
-  is_closing = awaits_tls = tells_closing_once = close_notify_done = stream_is_complete = keeps_addresses = false;
-  interrupt_is_continued = is_paused_on_errors = errors_were_refused = false;
+  known = {};
   if (usual_verify_name) peer_verify_name = *std::exchange(usual_verify_name, std::nullopt);
-  peer_chain.clear();
-  handshake_errors.clear();
-  failure.reset();
-  failure_sentence.clear();
-  server_name.clear();
-  group.clear();
-  matched_rule.clear();
-  key_identity.clear();
-  is_resumed = false;
 }
 
-void SslSocketPrivate::adopt(int connected_descriptor, QIODevice::OpenMode open_mode) {
+void SslSocketPrivate::adopt(int taken, const connected_descriptor& names, QIODevice::OpenMode open_mode) {
   forget_connection();
-  descriptor = connected_descriptor;
-  ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
-  ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  descriptor = taken;
+  int on = 1;
+  ::ioctl(descriptor, FIONBIO, &on);
+  ::ioctl(descriptor, FIOCLEX);
   // Unlike setOpenMode() it drops what QIODevice has buffered of the connection before. Unbuffered: what has been
   // decrypted is buffered here already.
   q.QIODevice::open(open_mode | QIODevice::Unbuffered);
   q.setErrorString(QString());
   q.setSocketError(QAbstractSocket::UnknownSocketError);
-  const auto local = name_of(descriptor, ::getsockname);
-  q.setLocalAddress(local.address);
-  q.setLocalPort(local.port);
-  const auto peer = name_of(descriptor, ::getpeername);
-  q.setPeerAddress(peer.address);
-  q.setPeerPort(peer.port);
+  q.setLocalAddress(names.local.address);
+  q.setLocalPort(names.local.port);
+  q.setPeerAddress(names.peer.address);
+  q.setPeerPort(names.peer.port);
   q.setSocketState(QAbstractSocket::ConnectedState);
   stage = socket_stage::plain;
   notifier = new socket_notifier(*this, descriptor);
@@ -109,8 +50,7 @@ void SslSocketPrivate::adopt(int connected_descriptor, QIODevice::OpenMode open_
 
 void SslSocketPrivate::abandon_telling() {
   emissions.end_all();
-  is_telling_ready_read = is_telling_written = is_in_handshake_turn = is_corked = false;
-  asked_now = handshake_question::none;
+  telling = {};
   if (is_in_cork_list) {
     is_in_cork_list = false;
     loop_window::of_this_thread().uncork(*this);
@@ -134,7 +74,10 @@ void SslSocketPrivate::go_on_soon() {
   QMetaObject::invokeMethod(&q, go_on_now, Qt::QueuedConnection);
 }
 
-SslSocket::SslSocket(QObject* parent) : QTcpSocket(parent), d_(std::make_unique<SslSocketPrivate>(*this)) {}
+SslSocket::SslSocket(QObject* parent) : SslSocket(::QSslConfiguration::defaultConfiguration(), parent) {}
+
+SslSocket::SslSocket(const SslConfiguration& configuration, QObject* parent)
+    : QTcpSocket(parent), d_(std::make_unique<SslSocketPrivate>(*this, configuration)) {}
 
 SslSocket::~SslSocket() {
   // As Qt's, it tells its end from its destructor; of a handshake the server must hear, too.
@@ -150,9 +93,12 @@ SslSocket::~SslSocket() {
 
 bool SslSocket::setSocketDescriptor(qintptr socketDescriptor, SocketState state, OpenMode openMode) {
   const int descriptor = static_cast<int>(socketDescriptor);
-  if (descriptor < 0 || state != ConnectedState || !is_stream(descriptor)) {
+  const connected_descriptor connected =
+      state == ConnectedState ? inspect_connected(descriptor)
+                              : connected_descriptor{QStringLiteral("Only a connected descriptor can be set")};
+  if (!connected.refusal.isEmpty()) {
     setSocketError(UnsupportedSocketOperationError);
-    setErrorString(QStringLiteral("The descriptor is not a connected TCP socket"));
+    setErrorString(connected.refusal);
     return false;
   }
   if (d_->stage != socket_stage::idle) {
@@ -160,7 +106,7 @@ bool SslSocket::setSocketDescriptor(qintptr socketDescriptor, SocketState state,
     abort();
     if (!self) return false;
   }
-  d_->adopt(descriptor, openMode);
+  d_->adopt(descriptor, connected, openMode);
   Q_EMIT stateChanged(ConnectedState);
   return true;
 }
@@ -168,7 +114,7 @@ bool SslSocket::setSocketDescriptor(qintptr socketDescriptor, SocketState state,
 qintptr SslSocket::socketDescriptor() const { return d_->descriptor; }
 
 SslSocket::SslMode SslSocket::mode() const { return d_->mode; }
-bool SslSocket::isEncrypted() const { return d_->is_encrypted; }
+bool SslSocket::isEncrypted() const { return d_->stage == socket_stage::encrypted; }
 
 QSsl::SslProtocol SslSocket::sessionProtocol() const {
   return d_->tls ? to_qt(d_->tls->version()) : QSsl::UnknownProtocol;
@@ -179,19 +125,19 @@ QSslCipher SslSocket::sessionCipher() const {
 }
 
 QSslCertificate SslSocket::peerCertificate() const {
-  return d_->peer_chain.empty() ? QSslCertificate() : to_qt(d_->peer_chain.front());
+  return d_->known.peer_chain.empty() ? QSslCertificate() : to_qt(d_->known.peer_chain.front());
 }
-QList<QSslCertificate> SslSocket::peerCertificateChain() const { return to_qt(d_->peer_chain); }
-QList<QSslError> SslSocket::sslHandshakeErrors() const { return d_->handshake_errors; }
+QList<QSslCertificate> SslSocket::peerCertificateChain() const { return to_qt(d_->known.peer_chain); }
+QList<QSslError> SslSocket::sslHandshakeErrors() const { return d_->known.handshake_errors; }
 QList<QOcspResponse> SslSocket::ocspResponses() const { return {}; }
 
-QString SslSocket::serverName() const { return d_->server_name; }
-bool SslSocket::isSessionResumed() const { return d_->is_resumed; }
-QString SslSocket::keyExchangeGroup() const { return d_->group; }
-QString SslSocket::matchedRule() const { return d_->matched_rule; }
-QByteArray SslSocket::preSharedKeyIdentity() const { return d_->key_identity; }
-bool SslSocket::isStreamComplete() const { return d_->stream_is_complete; }
-std::optional<handshake_error> SslSocket::handshakeFailure() const { return d_->failure; }
-QString SslSocket::handshakeFailureSentence() const { return d_->failure_sentence; }
+QString SslSocket::serverName() const { return d_->known.server_name; }
+bool SslSocket::isSessionResumed() const { return d_->known.is_resumed; }
+QString SslSocket::keyExchangeGroup() const { return d_->known.group; }
+QString SslSocket::matchedRule() const { return d_->known.matched_rule; }
+QByteArray SslSocket::preSharedKeyIdentity() const { return d_->known.key_identity; }
+bool SslSocket::isStreamComplete() const { return d_->known.stream_is_complete; }
+std::optional<handshake_error> SslSocket::handshakeFailure() const { return d_->known.failure; }
+QString SslSocket::handshakeFailureSentence() const { return d_->known.failure_sentence; }
 
 }  // namespace sallyport::qt

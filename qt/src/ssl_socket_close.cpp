@@ -17,7 +17,7 @@ namespace sallyport::qt {
 void SslSocketPrivate::release_descriptor(ending how) {
   delete std::exchange(notifier, nullptr);  // this may be called from its own on_input()
   const int released = std::exchange(descriptor, -1);
-  if (how == ending::orderly && !kernel_has_ended)
+  if (how == ending::orderly && !kernel.has_ended)
     linger(released);
   else
     ::close(released);
@@ -31,27 +31,32 @@ void SslSocketPrivate::forget_addresses() {
   q.setPeerName(QString());
 }
 
-bool SslSocketPrivate::end_connection(ending how, bool close_device) {
-  const bool was_connected = stage != socket_stage::connecting;
+/// Of the connection, everything; what is known of it, and what may still be read, stays.
+void SslSocketPrivate::let_go(ending how) {
   abandon_telling();
   attempt.reset();
   if (descriptor >= 0) release_descriptor(how);
   tls.reset();
   listener = nullptr;
   stage = socket_stage::idle;
-  is_encrypted = encrypted_due = end_due = is_closing = awaits_tls = is_paused_on_errors = false;
+  kernel = {};
+  input = {};
+  unsent = {};
+  untold = {};
+  handshake = {};
+  closing = {};
+}
+
+bool SslSocketPrivate::end_connection(ending how, bool close_device, addresses after) {
+  const bool was_connected = stage != socket_stage::connecting;
+  let_go(how);
   ignores_all_errors = false;  // a slot below may say so of the next peer
-  forget_unsent();
-  leftover = std::vector<std::byte>();
-  events_untold.clear();
-  written_untold = sent_untold = 0;
-  is_blocked = has_more_input = false;
 
   if (!tell_state(QAbstractSocket::UnconnectedState)) return false;
   if (!tell([&] { Q_EMIT q.readChannelFinished(); })) return false;
   if (was_connected && !tell([&] { Q_EMIT q.disconnected(); })) return false;
   if (close_device && !this->close_device()) return false;
-  if (!keeps_addresses) forget_addresses();
+  if (after == addresses::forgotten) forget_addresses();
   return true;
 }
 
@@ -60,8 +65,8 @@ bool SslSocketPrivate::close_device() {
   const QString sentence = q.errorString();
   if (!tell([&] { q.QIODevice::close(); })) return false;
   incoming.clear();
-  ready_read_due = false;
-  if (failure) q.setErrorString(sentence);
+  untold.ready_read = false;
+  if (known.failure) q.setErrorString(sentence);
   return true;
 }
 
@@ -69,9 +74,12 @@ bool SslSocketPrivate::close_device() {
 void SslSocketPrivate::end_handshake_by_application(ending how, bool closes_device) {
   handshake_listener* const hears = std::exchange(listener, nullptr);
   const QString sentence = QStringLiteral("the application ended the connection during the handshake");
-  if (!failure) note_failure(handshake_error::aborted, QAbstractSocket::SslHandshakeFailedError, sentence);
-  keeps_addresses = hears != nullptr;
-  if (!end_connection(how, closes_device) || hears == nullptr) return;
+  if (!known.failure) note_failure(handshake_error::aborted, QAbstractSocket::SslHandshakeFailedError, sentence);
+  if (hears == nullptr) {
+    end_connection(how, closes_device);
+    return;
+  }
+  if (!end_connection(how, closes_device, addresses::kept)) return;
   if (tell([&] {
         hears->handshake_failed(q, QAbstractSocket::SslHandshakeFailedError, handshake_error::aborted, sentence);
       }))
@@ -79,43 +87,50 @@ void SslSocketPrivate::end_handshake_by_application(ending how, bool closes_devi
 }
 
 void SslSocketPrivate::close_gracefully() {
-  if (is_closing) return;
+  if (closing.has_begun) return;
   switch (stage) {
     case socket_stage::idle:
       return;
     case socket_stage::connecting:
-      is_closing = true;  // when it is connected, and what was written is sent
+      closing.has_begun = true;  // when it is connected, and what was written is sent
       return;
     case socket_stage::handshake:
-      if (!outgoing.empty()) {
-        is_closing = true;
+      if (!unsent.plaintext.empty()) {
+        closing.has_begun = true;
         tell_state(QAbstractSocket::ClosingState);
         return;
       }
-      is_in_handshake_turn = true;  // no step any more
+      telling.handshake_turn = true;  // no step any more
       if (tell_state(QAbstractSocket::ClosingState)) end_handshake_by_application(ending::orderly, false);
       return;
     case socket_stage::plain:
     case socket_stage::encrypted:
-      is_closing = true;
+      closing.has_begun = true;
       if (!tell_state(QAbstractSocket::ClosingState)) return;
       // As with Qt, what was written goes out in its own time, and the end comes after it.
-      if (has_unsent()) return is_corked ? void() : go_on_soon();
+      if (has_unsent() && !can_wait_for_close_notify()) return telling.is_corked ? void() : go_on_soon();
       if (finish_closing()) update_notifier();
       return;
   }
 }
 
+bool SslSocketPrivate::can_wait_for_close_notify() const {
+  return stage == socket_stage::encrypted && !closing.close_notify_done && !kernel.is_blocked &&
+         unsent.plaintext.empty() && unsent.in_ciphertext.empty() &&
+         unsent.ciphertext.size() <= session::max_record_size;
+}
+
 bool SslSocketPrivate::finish_closing() {
-  if (!is_closing || has_unsent()) return true;
-  if (stage == socket_stage::encrypted && !std::exchange(close_notify_done, true)) {
+  if (!closing.has_begun || (has_unsent() && !can_wait_for_close_notify())) return true;
+  if (stage == socket_stage::encrypted && !std::exchange(closing.close_notify_done, true)) {
     io_window window{{}, loop_window::of_this_thread().output(), 0};
+    window.produced = unsent.ciphertext.read(window.output);
     tls->shutdown(window);  // after a failure it has nothing to say any more
     note_events();
     if (window.produced > 0) send_or_keep(window.output.first(window.produced));
     if (!tell_events()) return false;
     // Qt says it twice.
-    if (!tells_closing_once && !tell_state(QAbstractSocket::ClosingState)) return false;
+    if (!closing.tells_once && !tell_state(QAbstractSocket::ClosingState)) return false;
     if (has_unsent()) return true;
   }
   if (!tell_events() || !tell_written()) return false;
@@ -124,19 +139,19 @@ bool SslSocketPrivate::finish_closing() {
 
 /// False where it has ended, or where it isn't the caller's business any more.
 bool SslSocketPrivate::end_by_peer() {
-  if (end == input_end::reset) {
-    cannot_send = true;
-    forget_unsent();
+  if (input.end == input_end::reset) {
+    kernel.cannot_send = true;
+    unsent = {};
   }
-  if (is_closing) {
+  if (closing.has_begun) {
     // It is the answer to our own end, or won't take the rest.
-    if (end != input_end::reset) return finish_closing();
+    if (input.end != input_end::reset) return finish_closing();
     return end_connection(ending::abrupt);
   }
-  if (!tell_error(end_error, end_sentence)) return false;
-  transmit();
+  if (!tell_error(input.error, input.sentence)) return false;
+  if (!can_wait_for_close_notify()) transmit();
   if (!tell_written()) return false;
-  tells_closing_once = true;
+  closing.tells_once = true;
   close_gracefully();
   return false;
 }
@@ -171,10 +186,10 @@ void SslSocket::close() {
   const QPointer<SslSocket> self(this);
   flush();
   if (!self) return;
-  d_->tells_closing_once = true;
+  d_->closing.tells_once = true;
   d_->close_gracefully();
   // What was written goes on being sent without the device. Unless a slot has begun another connection meanwhile.
-  if (self && (d_->stage == socket_stage::idle || d_->is_closing)) d_->close_device();
+  if (self && (d_->stage == socket_stage::idle || d_->closing.has_begun)) d_->close_device();
 }
 
 }  // namespace sallyport::qt

@@ -28,7 +28,7 @@ void SslSocketPrivate::begin_connecting(const QString& host, quint16 port, QIODe
   if (!bound) forget_addresses();
   ignores_all_errors = false;  // what was ignored with the peer before
   attempt = bound ? std::move(bound) : std::make_shared<connection_attempt>(*this);
-  awaits_tls = encrypts;
+  handshake.is_awaited = encrypts;
   stage = socket_stage::connecting;
   q.QIODevice::open(open_mode);
   q.setErrorString(QString());
@@ -48,8 +48,8 @@ void SslSocketPrivate::on_connected(int connected_descriptor, const connected_pe
   if (!peer.early_bytes.isEmpty()) {
     const auto early =
         std::as_bytes(std::span(peer.early_bytes.constData(), static_cast<std::size_t>(peer.early_bytes.size())));
-    if (awaits_tls) {
-      leftover.assign(early.begin(), early.end());
+    if (handshake.is_awaited) {
+      input.leftover.assign(early.begin(), early.end());
     } else {
       incoming.append(early);
       note_plaintext(early.size());
@@ -58,16 +58,18 @@ void SslSocketPrivate::on_connected(int connected_descriptor, const connected_pe
   go_on_soon();  // also forgets the attempt, on whose stack this may be
 
   if (!tell_state(QAbstractSocket::ConnectedState)) return;
-  if (awaits_tls && stage == socket_stage::plain && !tell([this] { start_client_tls(); })) return;
+  if (handshake.is_awaited && stage == socket_stage::plain && !tell([this] { start_client_tls(); })) return;
   if (!tell([this] { Q_EMIT q.connected(); })) return;
   // disconnectFromHost() has waited for this; with TLS it waits for the handshake, too.
-  if (stage == socket_stage::plain && std::exchange(is_closing, false)) close_gracefully();
+  if (stage == socket_stage::plain && std::exchange(closing.has_begun, false)) close_gracefully();
 }
 
 void SslSocketPrivate::on_connecting_failed(QAbstractSocket::SocketError error, const QString& sentence, bool tells) {
   stage = socket_stage::idle;
-  is_closing = awaits_tls = ignores_all_errors = false;
-  outgoing.clear();
+  unsent = {};
+  handshake = {};
+  closing = {};
+  ignores_all_errors = false;
   if (!tell_state(QAbstractSocket::UnconnectedState)) return;
   q.setSocketError(error);
   q.setErrorString(sentence);
@@ -148,7 +150,7 @@ void SslSocketPrivate::start_client_tls() {
   const made_context with = cached_client_context(configuration, keys);
   if (!with.made) {
     mode = SslSocket::SslClientMode;
-    awaits_tls = true;  // in vain: nothing is sent or received any more
+    handshake.is_awaited = true;  // in vain: nothing is sent or received any more
     if (!tell([this] { Q_EMIT q.modeChanged(SslSocket::SslClientMode); })) return;
     return fail_configuration(with.error);
   }
@@ -164,7 +166,7 @@ void SslSocket::startClientEncryption() {
     qWarning("QSslSocket::startClientEncryption: cannot start handshake on non-plain connection");
     return;
   }
-  if (d_->stage != socket_stage::plain || d_->is_closing) {
+  if (d_->stage != socket_stage::plain || d_->closing.has_begun) {
     qWarning("QSslSocket::startClientEncryption: cannot start handshake when not connected");
     return;
   }

@@ -24,7 +24,7 @@ std::span<std::byte> bytes_of(char* data, qint64 size) {
 
 qint64 SslSocket::bytesAvailable() const { return static_cast<qint64>(d_->unread()); }
 
-qint64 SslSocket::bytesToWrite() const { return static_cast<qint64>(d_->outgoing.size() + d_->ciphertext.size()); }
+qint64 SslSocket::bytesToWrite() const { return static_cast<qint64>(d_->unsent.size()); }
 
 bool SslSocket::canReadLine() const {
   return d_->incoming.length_through(std::byte{'\n'}) > 0 || QIODevice::canReadLine();
@@ -33,16 +33,16 @@ bool SslSocket::canReadLine() const {
 bool SslSocket::atEnd() const { return bytesAvailable() == 0; }
 bool SslSocket::isSequential() const { return true; }
 
-qint64 SslSocket::encryptedBytesAvailable() const { return static_cast<qint64>(d_->leftover.size()); }
+qint64 SslSocket::encryptedBytesAvailable() const { return static_cast<qint64>(d_->input.leftover.size()); }
 
 qint64 SslSocket::encryptedBytesToWrite() const {
-  return d_->mode == UnencryptedMode ? 0 : static_cast<qint64>(d_->ciphertext.size());
+  return d_->mode == UnencryptedMode ? 0 : static_cast<qint64>(d_->unsent.ciphertext.size());
 }
 
 /// What has been read makes room for more.
 void SslSocketPrivate::after_reading() {
   if (descriptor < 0 || read_buffer_size <= 0 || !has_room_to_read()) return;
-  if (has_more_input)
+  if (input.has_more)
     go_on_soon();
   else
     update_notifier();
@@ -75,29 +75,29 @@ qint64 SslSocket::skipData(qint64 maxSize) {
 }
 
 qint64 SslSocket::writeData(const char* data, qint64 len) {
-  if (d_->stage == socket_stage::idle || d_->close_notify_done) {
+  if (d_->stage == socket_stage::idle || d_->closing.close_notify_done) {
     setSocketError(UnknownSocketError);
     setErrorString(QStringLiteral("Socket is not connected"));
     return -1;
   }
   if (len <= 0) return 0;
-  if (d_->cannot_send) return len;  // as if the peer had thrown it away: the end is on its way
-  d_->outgoing.append(std::as_bytes(std::span(data, static_cast<std::size_t>(len))));
-  if (!d_->is_corked) {
+  if (d_->kernel.cannot_send) return len;  // as if the peer had thrown it away: the end is on its way
+  d_->unsent.plaintext.append(std::as_bytes(std::span(data, static_cast<std::size_t>(len))));
+  if (!d_->telling.is_corked) {
     d_->go_on_soon();
   } else if (!d_->is_in_cork_list) {
     d_->is_in_cork_list = true;
     loop_window::of_this_thread().cork(*d_);
   }
-  if (d_->outgoing.size() >= max_gathered && d_->stage != socket_stage::connecting) d_->transmit();
+  if (d_->unsent.plaintext.size() >= max_gathered && d_->stage != socket_stage::connecting) d_->transmit();
   return len;
 }
 
 bool SslSocket::flush() {
   if (d_->descriptor < 0) return false;
-  const auto before = d_->sent_untold;
+  const auto before = d_->untold.sent;
   d_->transmit();
-  const bool sent_something = d_->sent_untold > before;
+  const bool sent_something = d_->untold.sent > before;
   if (d_->tell_written()) d_->update_notifier();
   return sent_something;
 }

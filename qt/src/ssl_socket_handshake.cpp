@@ -8,6 +8,7 @@
 
 #include <QtCore/QMetaMethod>
 
+#include <string>
 #include <utility>
 
 namespace sallyport::qt {
@@ -16,6 +17,8 @@ namespace {
 bool is_alert(const session_event& event) {
   return event.what == session_event::kind::alert_sent || event.what == session_event::kind::alert_received;
 }
+
+QByteArray bytes_of(const std::string& text) { return QByteArray(text.data(), static_cast<qsizetype>(text.size())); }
 
 // Failures before TLS has begun, where Qt would disconnect rather than abort.
 bool is_before_tls(handshake_error reason) {
@@ -37,15 +40,16 @@ void SslSocketPrivate::accept_tls(const context& with, handshake_listener* hears
   tls.emplace(with);
   stage = socket_stage::handshake;
   take_plain_bytes();
-  if (!leftover.empty()) go_on_soon();
+  if (!input.leftover.empty()) go_on_soon();
 }
 
 void SslSocketPrivate::start_tls(session&& with, SslSocket::SslMode role) {
   // What was written so far is plain text still, unless it was written before connectToHostEncrypted() was connected.
   transmit();
-  if (!std::exchange(awaits_tls, false) && !outgoing.empty()) {
-    const auto written = static_cast<std::int64_t>(outgoing.size());
-    for (; !outgoing.empty(); outgoing.consume(outgoing.front().size())) ciphertext.append(outgoing.front());
+  if (!std::exchange(handshake.is_awaited, false) && !unsent.plaintext.empty()) {
+    const auto written = static_cast<std::int64_t>(unsent.plaintext.size());
+    for (; !unsent.plaintext.empty(); unsent.plaintext.consume(unsent.plaintext.front().size()))
+      unsent.ciphertext.append(unsent.plaintext.front());
     note_in_ciphertext(written);
   }
   tls.emplace(std::move(with));
@@ -59,21 +63,21 @@ void SslSocketPrivate::start_tls(session&& with, SslSocket::SslMode role) {
 /// What nobody has read belongs to the session; QIODevice has taken some of it for peek() and small reads.
 void SslSocketPrivate::take_plain_bytes() {
   if (q.isTransactionStarted()) q.rollbackTransaction();
-  ready_read_due = false;
+  untold.ready_read = false;
   if (unread() == 0) return;
-  leftover.resize(unread());
+  input.leftover.resize(unread());
   const auto held = static_cast<std::size_t>(q.QIODevice::bytesAvailable());
   if (held > 0) {
     // Not more than it has, so it doesn't ask for more.
-    q.read(reinterpret_cast<char*>(leftover.data()), static_cast<qint64>(held));
+    q.read(reinterpret_cast<char*>(input.leftover.data()), static_cast<qint64>(held));
   }
-  incoming.read(std::span(leftover).subspan(held));
+  incoming.read(std::span(input.leftover).subspan(held));
 }
 
 handshake_phase SslSocketPrivate::phase() const { return tls ? tls->phase() : handshake_phase::before_client_hello; }
 
 void SslSocketPrivate::handshake_turn(bool from_kernel) {
-  is_in_handshake_turn = true;
+  telling.handshake_turn = true;
   for (;;) {
     if (!tell_events()) return;  // some are left where a slot has moved the socket to another thread
     const step made = handshake_step(std::exchange(from_kernel, false));
@@ -89,22 +93,22 @@ void SslSocketPrivate::handshake_turn(bool from_kernel) {
       }
       case progress::want_answer:
         if (!ask()) return;
-        if (!is_paused_on_errors) continue;
+        if (!handshake.is_paused) continue;
         break;
       case progress::want_output:
-        if (!is_blocked) continue;
+        if (!kernel.is_blocked) continue;
         break;
       case progress::want_input:
       case progress::want_worker:  // nobody has asked for it
       case progress::peer_closed:
-        if (!kernel_has_ended) break;
-        return kernel_error == 0 ? fail_handshake(handshake_error::closed_by_client,
+        if (!kernel.has_ended) break;
+        return kernel.error == 0 ? fail_handshake(handshake_error::closed_by_client,
                                                   QStringLiteral("The remote host closed the connection"))
-                                 : fail_handshake(handshake_error::reset_by_client, qt_error_string(kernel_error));
+                                 : fail_handshake(handshake_error::reset_by_client, qt_error_string(kernel.error));
     }
     break;
   }
-  is_in_handshake_turn = false;
+  telling.handshake_turn = false;
   update_notifier();
 }
 
@@ -118,7 +122,7 @@ step SslSocketPrivate::handshake_step(bool from_kernel) {
   const auto produced = window.output.first(window.produced);
   // The ticket of TLS 1.3, which no client waits for, goes out together with what is written first.
   if (made.what == progress::done && tls->version() == tls_version::tls_1_3 && mode == SslSocket::SslServerMode)
-    ciphertext.append(produced);
+    unsent.ciphertext.append(produced);
   else if (!produced.empty())
     send_or_keep(produced);
   keep_input(window.input);
@@ -126,16 +130,16 @@ step SslSocketPrivate::handshake_step(bool from_kernel) {
 }
 
 bool SslSocketPrivate::tell_events() {
-  while (!events_untold.empty()) {
-    const session_event event = events_untold.front();
+  while (!untold.events.empty()) {
+    const session_event event = untold.events.front();
     if (event.what == session_event::kind::alert_sent) {
-      if (cannot_send) {
-        events_untold.erase(events_untold.begin());
+      if (kernel.cannot_send) {
+        untold.events.pop();
         continue;
       }
-      if (!ciphertext.empty()) return true;  // not yet
+      if (!unsent.ciphertext.empty()) return true;  // not yet
     }
-    events_untold.erase(events_untold.begin());
+    untold.events.pop();
     if (!tell_event(event)) return false;
   }
   return true;
@@ -158,8 +162,8 @@ bool SslSocketPrivate::tell_event(const session_event& event) {
            tell([&] { Q_EMIT q.newSessionTicketReceived(); });
   }
   if (event.what == session_event::kind::client_hello) {
-    server_name = to_qt(tls->server_name());
-    return listener == nullptr || tell([&] { listener->client_hello_seen(q); });
+    known.server_name = to_qt(tls->server_name());
+    return true;
   }
   if (mode == SslSocket::UnencryptedMode) {
     mode = SslSocket::SslServerMode;
@@ -170,15 +174,15 @@ bool SslSocketPrivate::tell_event(const session_event& event) {
 
 void SslSocketPrivate::finish_handshake() {
   stage = socket_stage::encrypted;
-  is_encrypted = true;
-  encrypted_due = true;
-  is_in_handshake_turn = false;
-  peer_chain = tls->peer_certificate_chain();
-  group = to_qt(tls->key_exchange_group());
-  matched_rule = to_qt(tls->matched_rule());
-  is_resumed = tls->resumed();
-  const std::string& identity = tls->pre_shared_key_identity();
-  key_identity = QByteArray(identity.data(), static_cast<qsizetype>(identity.size()));
+  untold.encrypted = true;
+  telling.handshake_turn = false;
+  known.peer_chain = tls->peer_certificate_chain();
+  known.group = to_qt(tls->key_exchange_group());
+  if (known.group.startsWith(QStringLiteral("secp")))
+    known.ephemeral_server_key = bytes_of(tls->ephemeral_server_key());
+  known.matched_rule = to_qt(tls->matched_rule());
+  known.is_resumed = tls->resumed();
+  known.key_identity = bytes_of(tls->pre_shared_key_identity());
   if (mode == SslSocket::SslClientMode) note_session_ticket();  // TLS 1.2 has brought it by now
 
   if (handshake_listener* const hears = std::exchange(listener, nullptr))
@@ -188,9 +192,9 @@ void SslSocketPrivate::finish_handshake() {
 
 void SslSocketPrivate::note_failure(handshake_error reason, QAbstractSocket::SocketError error,
                                     const QString& sentence) {
-  failure = reason;
-  failure_sentence = sentence;
-  if (tls) peer_chain = tls->peer_certificate_chain();
+  known.failure = reason;
+  known.failure_sentence = sentence;
+  if (tls) known.peer_chain = tls->peer_certificate_chain();
   q.setSocketError(error);
   q.setErrorString(sentence);
 }
@@ -199,15 +203,15 @@ void SslSocketPrivate::note_failure(handshake_error reason, QAbstractSocket::Soc
 void SslSocketPrivate::fail_handshake(handshake_error reason, const QString& sentence) {
   const auto error = socket_error_of(reason);
   note_failure(reason, error, sentence);
-  if (errors_were_refused && !handshake_errors.isEmpty())
-    q.setErrorString(handshake_errors.first().errorString());
+  if (handshake.errors_were_refused && !known.handshake_errors.isEmpty())
+    q.setErrorString(known.handshake_errors.first().errorString());
   else if (error == QAbstractSocket::SslHandshakeFailedError && mode != SslSocket::UnencryptedMode)
     q.setErrorString(QStringLiteral("Error during SSL handshake: ") + sentence);
 
   if (handshake_listener* const hears = std::exchange(listener, nullptr))
     if (!tell([&] { hears->handshake_failed(q, error, reason, sentence); })) return;
   if (!tell([&] { Q_EMIT q.errorOccurred(error); })) return;
-  const bool as_disconnect = errors_were_refused || is_before_tls(reason);
+  const bool as_disconnect = handshake.errors_were_refused || is_before_tls(reason);
   if (as_disconnect && !tell_state(QAbstractSocket::ClosingState)) return;
   end_connection(ending::orderly, !as_disconnect);
 }
@@ -216,16 +220,15 @@ void SslSocketPrivate::end_handshake(handshake_error reason, QAbstractSocket::So
                                      const QString& sentence) {
   if (stage != socket_stage::handshake) return;
   handshake_listener* const hears = std::exchange(listener, nullptr);
-  keeps_addresses = true;
   note_failure(reason, error, sentence);
   if (!tell_state(QAbstractSocket::ClosingState)) return;
-  if (!end_connection(ending::abrupt)) return;
+  if (!end_connection(ending::abrupt, false, addresses::kept)) return;
   if (hears != nullptr && !tell([&] { hears->handshake_failed(q, error, reason, sentence); })) return;
   forget_addresses();
 }
 
 void SslSocket::startServerEncryption() {
-  if (d_->stage != socket_stage::plain || d_->is_closing) {
+  if (d_->stage != socket_stage::plain || d_->closing.has_begun) {
     qWarning("QSslSocket::startServerEncryption: cannot start handshake on non-plain connection");
     return;
   }
@@ -234,15 +237,15 @@ void SslSocket::startServerEncryption() {
   if (with.made) return d_->start_tls(session(*with.made), SslServerMode);
 
   d_->mode = SslServerMode;
-  d_->awaits_tls = true;  // in vain: nothing is sent or received any more
+  d_->handshake.is_awaited = true;  // in vain: nothing is sent or received any more
   if (!d_->tell([this] { Q_EMIT modeChanged(SslServerMode); })) return;
   d_->fail_configuration(with.error);
 }
 
 /// For both roles. Nothing may go on in plain text that was meant to be encrypted, so the connection ends.
 void SslSocketPrivate::fail_configuration(const QString& reason) {
-  failure = handshake_error::internal;
-  failure_sentence = reason;
+  known.failure = handshake_error::internal;
+  known.failure_sentence = reason;
   if (!tell_error(QAbstractSocket::SslInvalidUserDataError, reason)) return;
   if (!tell_error(QAbstractSocket::SslInternalError, QStringLiteral("Unable to init SSL Context: ") + reason)) return;
   abort();

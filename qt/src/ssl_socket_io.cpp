@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 namespace sallyport::qt {
@@ -35,17 +34,17 @@ std::size_t SslSocketPrivate::unread() const {
 /// What QIODevice has taken, for peek() or a transaction, isn't counted: whoever reads it doesn't come by here.
 bool SslSocketPrivate::has_room_to_read() const {
   if (read_buffer_size > 0 && incoming.size() >= static_cast<std::size_t>(read_buffer_size)) return false;
-  if (events_untold.size() >= max_events_untold) return false;
-  return write_buffer_limit <= 0 || outgoing.size() + ciphertext.size() <= static_cast<std::size_t>(write_buffer_limit);
+  if (untold.events.size() >= max_events_untold) return false;
+  return write_buffer_limit <= 0 || unsent.size() <= static_cast<std::size_t>(write_buffer_limit);
 }
 
 bool SslSocketPrivate::wants_input() const {
-  return descriptor >= 0 && !kernel_has_ended && end == input_end::none && !is_in_handshake_turn &&
-         !is_paused_on_errors && !has_more_input && !holds_back_plain_text() && has_room_to_read();
+  return descriptor >= 0 && !kernel.has_ended && input.end == input_end::none && !telling.handshake_turn &&
+         !handshake.is_paused && !input.has_more && !holds_back_plain_text() && has_room_to_read();
 }
 
 bool SslSocketPrivate::can_decrypt_leftover() const {
-  return has_more_input && stage == socket_stage::encrypted && end == input_end::none && !is_blocked &&
+  return input.has_more && stage == socket_stage::encrypted && input.end == input_end::none && !kernel.is_blocked &&
          has_room_to_read();
 }
 
@@ -56,17 +55,17 @@ void SslSocketPrivate::update_notifier() {
 }
 
 void SslSocketPrivate::note_input_end(input_end why, QAbstractSocket::SocketError error, const QString& sentence) {
-  if (end != input_end::none) return;  // the first is the cause
-  end = why;
-  end_error = error;
-  end_sentence = sentence;
-  end_due = true;
+  if (input.end != input_end::none) return;  // the first is the cause
+  input.end = why;
+  input.error = error;
+  input.sentence = sentence;
+  untold.end = true;
 }
 
 /// After all that came before it was looked at.
 void SslSocketPrivate::note_kernel_end() {
-  if (kernel_error != 0)
-    return note_input_end(input_end::reset, socket_error_of_errno(kernel_error), qt_error_string(kernel_error));
+  if (kernel.error != 0)
+    return note_input_end(input_end::reset, socket_error_of_errno(kernel.error), qt_error_string(kernel.error));
   if (stage == socket_stage::plain)
     return note_input_end(input_end::clean, QAbstractSocket::RemoteHostClosedError,
                           QStringLiteral("The remote host closed the connection"));
@@ -76,14 +75,14 @@ void SslSocketPrivate::note_kernel_end() {
 
 /// How much; 0 also at the end, which is noted.
 std::size_t SslSocketPrivate::receive_into(std::span<std::byte> room) {
-  if (kernel_has_ended || room.empty()) return 0;
+  if (kernel.has_ended || room.empty()) return 0;
   ssize_t count = 0;
   do count = ::recv(descriptor, room.data(), room.size(), MSG_DONTWAIT);
   while (count < 0 && errno == EINTR);
   if (count > 0) return static_cast<std::size_t>(count);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return 0;
-  kernel_error = count < 0 ? errno : 0;
-  kernel_has_ended = true;
+  kernel.error = count < 0 ? errno : 0;
+  kernel.has_ended = true;
   return 0;
 }
 
@@ -97,38 +96,35 @@ std::size_t SslSocketPrivate::receive_limit() const {
 std::span<const std::byte> SslSocketPrivate::take_input(bool from_kernel) {
   const auto window = loop_window::of_this_thread().input();
   // Only bytes of plain text that nobody has read are that many.
-  if (!from_kernel || leftover.size() > window.size() / 2) return leftover;
-  std::ranges::copy(leftover, window.begin());
-  const auto room = window.subspan(leftover.size());
-  return window.first(leftover.size() + receive_into(room.first(std::min(room.size(), receive_limit()))));
+  if (!from_kernel || input.leftover.size() > window.size() / 2) return input.leftover;
+  std::ranges::copy(input.leftover, window.begin());
+  const auto room = window.subspan(input.leftover.size());
+  return window.first(input.leftover.size() + receive_into(room.first(std::min(room.size(), receive_limit()))));
 }
 
 void SslSocketPrivate::keep_input(std::span<const std::byte> rest) {
   if (rest.empty()) {
-    if (leftover.capacity() > 0) leftover = std::vector<std::byte>();
+    if (input.leftover.capacity() > 0) input.leftover = std::vector<std::byte>();
     return;
   }
-  if (rest.data() >= leftover.data() && rest.data() < leftover.data() + leftover.size()) {
-    leftover.erase(leftover.begin(), leftover.end() - static_cast<std::ptrdiff_t>(rest.size()));
+  if (rest.data() >= input.leftover.data() && rest.data() < input.leftover.data() + input.leftover.size()) {
+    input.leftover.erase(input.leftover.begin(), input.leftover.end() - static_cast<std::ptrdiff_t>(rest.size()));
     return;
   }
-  leftover.assign(rest.begin(), rest.end());
+  input.leftover.assign(rest.begin(), rest.end());
 }
 
 void SslSocketPrivate::note_plaintext(std::size_t count) {
   if (count == 0) return;
-  received += static_cast<std::int64_t>(count);
+  known.received += static_cast<std::int64_t>(count);
   if (q.isReadable()) {
-    ready_read_due = true;
+    untold.ready_read = true;
   } else {
     incoming.clear();  // close() was called, and what was written is still being sent
   }
 }
 
-void SslSocketPrivate::note_events() {
-  const auto events = tls->events();
-  if (!events.empty()) events_untold.insert(events_untold.end(), events.begin(), events.end());  // seldom
-}
+void SslSocketPrivate::note_events() { untold.events.append(tls->events()); }
 
 void SslSocketPrivate::receive() {
   if (descriptor < 0) return;
@@ -158,17 +154,17 @@ void SslSocketPrivate::receive_plain() {
     if (count < room.size()) break;
     budget -= std::min(budget, count);
   }
-  if (kernel_has_ended) note_kernel_end();
+  if (kernel.has_ended) note_kernel_end();
 }
 
 void SslSocketPrivate::decrypt(bool from_kernel) {
-  if (end != input_end::none) return;
+  if (input.end != input_end::none) return;
   io_window window{take_input(from_kernel), loop_window::of_this_thread().output(), 0};
-  has_more_input = false;
+  input.has_more = false;
   bool wants_more = false;
-  while (end == input_end::none && !wants_more && !has_more_input) {
+  while (input.end == input_end::none && !wants_more && !input.has_more) {
     if (!has_room_to_read()) {
-      has_more_input = !window.input.empty() || tls->has_buffered_plaintext() || tls->error();
+      input.has_more = !window.input.empty() || tls->has_buffered_plaintext() || tls->error();
       break;
     }
     const step made = tls->read(window, room_for_plaintext());
@@ -182,10 +178,10 @@ void SslSocketPrivate::decrypt(bool from_kernel) {
         break;
       case progress::want_output:
         send_or_keep(window.output.first(std::exchange(window.produced, 0)));
-        has_more_input = is_blocked;
+        input.has_more = kernel.is_blocked;
         break;
       case progress::peer_closed:
-        stream_is_complete = true;
+        known.stream_is_complete = true;
         note_input_end(input_end::clean, QAbstractSocket::RemoteHostClosedError,
                        QStringLiteral("The remote host closed the connection"));
         break;
@@ -202,7 +198,7 @@ void SslSocketPrivate::decrypt(bool from_kernel) {
   }
   if (window.produced > 0) send_or_keep(window.output.first(window.produced));
   keep_input(window.input);
-  if (kernel_has_ended && !has_more_input) note_kernel_end();
+  if (kernel.has_ended && !input.has_more) note_kernel_end();
 }
 
 // --- what goes ---
@@ -210,56 +206,50 @@ void SslSocketPrivate::decrypt(bool from_kernel) {
 /// How much the kernel takes.
 std::size_t SslSocketPrivate::send(std::span<const std::byte> bytes) {
   std::size_t sent = 0;
-  while (sent < bytes.size() && !is_blocked && !cannot_send) {
+  while (sent < bytes.size() && !kernel.is_blocked && !kernel.cannot_send) {
     const ssize_t count = ::send(descriptor, bytes.data() + sent, bytes.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (count >= 0) {
       sent += static_cast<std::size_t>(count);
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      is_blocked = true;
+      kernel.is_blocked = true;
     } else if (errno != EINTR) {
       // Nothing can be sent any more. What the peer has sent before can still be read; the end is found behind it.
-      cannot_send = true;
-      forget_unsent();
+      kernel.cannot_send = true;
+      unsent = {};
     }
   }
-  sent_untold += static_cast<std::int64_t>(sent);
+  untold.sent += static_cast<std::int64_t>(sent);
   note_taken();
   return sent;
 }
 
 void SslSocketPrivate::note_taken() {
-  auto first = in_ciphertext.begin();
-  for (; first != in_ciphertext.end() && first->end <= sent(); ++first) written_untold += first->size;
-  in_ciphertext.erase(in_ciphertext.begin(), first);
+  auto first = unsent.in_ciphertext.begin();
+  for (; first != unsent.in_ciphertext.end() && first->end <= sent(); ++first) untold.written += first->size;
+  unsent.in_ciphertext.erase(unsent.in_ciphertext.begin(), first);
 }
 
 /// It has just been encrypted: its ciphertext is what the kernel has taken, and the end of `ciphertext`.
 void SslSocketPrivate::note_in_ciphertext(std::int64_t plaintext) {
   if (plaintext == 0) return;
-  if (ciphertext.empty())
-    written_untold += plaintext;
+  if (unsent.ciphertext.empty())
+    untold.written += plaintext;
   else
-    in_ciphertext.push_back({sent() + static_cast<std::int64_t>(ciphertext.size()), plaintext});
-}
-
-void SslSocketPrivate::forget_unsent() {
-  outgoing.clear();
-  ciphertext.clear();
-  in_ciphertext.clear();
+    unsent.in_ciphertext.push_back({sent() + static_cast<std::int64_t>(unsent.ciphertext.size()), plaintext});
 }
 
 /// For what has no plaintext. If it has to wait, what was written before waits with it: bytesWritten() comes when
 /// bytesToWrite() is 0, too, for those who write only then.
 void SslSocketPrivate::send_or_keep(std::span<const std::byte> bytes) {
-  if (ciphertext.empty()) bytes = bytes.subspan(send(bytes));
-  if (!cannot_send && !bytes.empty()) {
-    ciphertext.append(bytes);
-    if (in_ciphertext.empty())
-      note_in_ciphertext(std::exchange(written_untold, 0));
+  if (unsent.ciphertext.empty()) bytes = bytes.subspan(send(bytes));
+  if (!kernel.cannot_send && !bytes.empty()) {
+    unsent.ciphertext.append(bytes);
+    if (unsent.in_ciphertext.empty())
+      note_in_ciphertext(std::exchange(untold.written, 0));
     else
-      in_ciphertext.back().end += static_cast<std::int64_t>(bytes.size());
+      unsent.in_ciphertext.back().end += static_cast<std::int64_t>(bytes.size());
   }
-  if (is_blocked) update_notifier();
+  if (kernel.is_blocked) update_notifier();
 }
 
 void SslSocketPrivate::transmit() {
@@ -268,50 +258,50 @@ void SslSocketPrivate::transmit() {
     loop_window::of_this_thread().uncork(*this);
   }
   if (descriptor < 0 || holds_back_plain_text()) return;
-  if (cannot_send) outgoing.clear();
-  for (int windows = 0; has_unsent() && !is_blocked && windows < windows_per_turn; ++windows)
+  if (kernel.cannot_send) unsent.plaintext.clear();
+  for (int windows = 0; has_unsent() && !kernel.is_blocked && windows < windows_per_turn; ++windows)
     if (!(tls ? transmit_encrypted() : transmit_plain())) break;
-  if (is_blocked)
+  if (kernel.is_blocked)
     update_notifier();
-  else if (stage == socket_stage::handshake ? !ciphertext.empty() : has_unsent())  // plaintext waits for its end
+  else if (stage == socket_stage::handshake ? !unsent.ciphertext.empty() : has_unsent())  // plaintext waits for its end
     go_on_soon();
 }
 
 /// False if there is nothing to do.
 bool SslSocketPrivate::transmit_plain() {
-  const std::size_t sent = send(outgoing.front());
-  if (cannot_send) return false;
-  outgoing.consume(sent);
-  written_untold += static_cast<std::int64_t>(sent);
+  const std::size_t sent = send(unsent.plaintext.front());
+  if (kernel.cannot_send) return false;
+  unsent.plaintext.consume(sent);
+  untold.written += static_cast<std::int64_t>(sent);
   return sent > 0;
 }
 
 /// All that fits into the window, in one piece, so that it is few records and one call.
 bool SslSocketPrivate::transmit_encrypted() {
   constexpr std::size_t little = 4 * 1024;
-  if (ciphertext.size() > little) {
-    const std::size_t sent = send(ciphertext.front());
-    if (!cannot_send) ciphertext.consume(sent);
+  if (unsent.ciphertext.size() > little) {
+    const std::size_t sent = send(unsent.ciphertext.front());
+    if (!kernel.cannot_send) unsent.ciphertext.consume(sent);
     return sent > 0;
   }
   io_window window{{}, loop_window::of_this_thread().output(), 0};
-  window.produced = ciphertext.read(window.output);
+  window.produced = unsent.ciphertext.read(window.output);
   std::int64_t encrypted = 0;
-  while (stage == socket_stage::encrypted && !outgoing.empty() && !close_notify_done) {
+  while (stage == socket_stage::encrypted && !unsent.plaintext.empty() && !closing.close_notify_done) {
     if (window.output.size() - window.produced < session::max_record_size) break;
-    const step made = tls->write(window, outgoing.front());
+    const step made = tls->write(window, unsent.plaintext.front());
     if (made.what != progress::done) {
-      outgoing.clear();  // the session has failed: whoever reads hears why
+      unsent.plaintext.clear();  // the session has failed: whoever reads hears why
       break;
     }
-    outgoing.consume(made.bytes);
+    unsent.plaintext.consume(made.bytes);
     encrypted += static_cast<std::int64_t>(made.bytes);
   }
   if (window.produced == 0) return false;
   const auto produced = window.output.first(window.produced);
   const std::size_t sent = send(produced);
-  if (cannot_send) return false;
-  ciphertext.append(produced.subspan(sent));
+  if (kernel.cannot_send) return false;
+  unsent.ciphertext.append(produced.subspan(sent));
   note_in_ciphertext(encrypted);
   return true;
 }

@@ -12,6 +12,7 @@
 
 #include "byte_queue.hpp"
 #include "emission.hpp"
+#include "event_queue.hpp"
 #include "handshake_listener.hpp"
 #include "loop_window.hpp"
 #include "socket_notifier.hpp"
@@ -29,11 +30,11 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 namespace sallyport::qt {
 
+struct connected_descriptor;
 /// What a client does before it is connected (ssl_socket_connect.cpp). Its destructor gives that up, without a signal.
 struct connection_attempt;
 
@@ -61,8 +62,91 @@ enum class input_end {
   broken,     ///< the session failed
 };
 
+// What belongs to one connection. SslSocketPrivate::let_go() makes all of it new at once, where a connection begins and
+// where it ends: so nothing of it can be left over for the next one.
+
+/// What the kernel has said of the descriptor.
+struct kernel_state {
+  bool is_blocked = false;   ///< it has taken nothing more; the write notifier waits
+  bool cannot_send = false;  ///< it has refused to
+  bool has_ended = false;    ///< FIN or an error was received
+  int error = 0;             ///< which; 0 is FIN
+};
+
+/// What has come and isn't plaintext yet, and how it has ended.
+struct received_input {
+  std::vector<std::byte> leftover{};  ///< ciphertext, to be presented again
+  bool has_more = false;              ///< received, and not decrypted for want of room
+  input_end end = input_end::none;
+  QAbstractSocket::SocketError error = QAbstractSocket::UnknownSocketError;  ///< of the end
+  QString sentence{};
+};
+
+/// What was written, and what else has to go.
+struct unsent_output {
+  byte_queue plaintext{};   ///< not encrypted; with no TLS not sent
+  byte_queue ciphertext{};  ///< not taken by the kernel
+  /// What is told when `ciphertext` has gone so far, the oldest first. Few: `ciphertext` is little.
+  std::vector<plaintext_in_ciphertext> in_ciphertext{};
+
+  bool empty() const noexcept { return plaintext.empty() && ciphertext.empty(); }
+  std::size_t size() const noexcept { return plaintext.size() + ciphertext.size(); }
+};
+
+/// What has happened, and the slots are still to hear.
+struct untold_news {
+  event_queue events{};
+  std::int64_t written = 0;  ///< for bytesWritten()
+  std::int64_t sent = 0;     ///< for encryptedBytesWritten()
+  bool encrypted = false;
+  bool ready_read = false;
+  bool end = false;  ///< the peer's
+};
+
+/// Of the one before encrypted().
+struct handshake_state {
+  bool is_awaited = false;  ///< connectToHostEncrypted(): nothing is sent or received before it
+  bool interrupt_is_continued = false;
+  bool is_paused = false;  ///< PauseOnSslErrors: until resume()
+  bool errors_were_refused = false;
+};
+
+/// Of our own end of it.
+struct closing_state {
+  bool has_begun = false;
+  bool close_notify_done = false;
+  bool tells_once = false;  ///< ClosingState
+};
+
+// What has other lives.
+
+/// Which slots are running right now; new in abandon_telling(), after which whoever calls them must not go on.
+struct running_slots {
+  bool is_corked = false;       ///< transmit() comes after them
+  bool handshake_turn = false;  ///< its slots, or those of an end that lets it do no further step
+  bool ready_read = false;
+  bool written = false;
+  handshake_question question = handshake_question::none;  ///< whose slot is running
+};
+
+/// What is known of the latest connection, also after its end; new where the next one begins.
+struct connection_facts {
+  std::int64_t received = 0;  ///< decrypted bytes
+  bool stream_is_complete = false;
+  std::vector<certificate> peer_chain{};
+  QList<QSslError> handshake_errors{};
+  std::optional<handshake_error> failure{};
+  QString failure_sentence{};
+  QString server_name{};  ///< SNI
+  QString group{};
+  QByteArray ephemeral_server_key{};  ///< as SslConfigurationData has it
+  QString matched_rule{};
+  QByteArray key_identity{};  ///< of a pre-shared key
+  bool is_resumed = false;
+};
+
 struct SslSocketPrivate {
-  explicit SslSocketPrivate(SslSocket& socket) : q(socket) {}
+  SslSocketPrivate(SslSocket& socket, const SslConfiguration& settings) : q(socket), configuration(settings) {}
   ~SslSocketPrivate();
 
   static SslSocketPrivate& of(const SslSocket& socket) { return *socket.d_; }
@@ -71,7 +155,7 @@ struct SslSocketPrivate {
 
   /// A connected TCP socket, not yet the descriptor of another: what was before it is forgotten, state and addresses
   /// are set, and it is read from now on. Calls no slots. The stage is plain.
-  void adopt(int connected_descriptor, QIODevice::OpenMode mode);
+  void adopt(int taken, const connected_descriptor& names, QIODevice::OpenMode mode);
   /// Forgets everything about the latest connection, as reusing the object does. Calls no slots.
   void forget_connection();
 
@@ -146,15 +230,17 @@ struct SslSocketPrivate {
   /// The same with what was received before, only.
   void decrypt_leftover();
   /// What the kernel has taken so far, told or not.
-  std::int64_t sent() const { return sent_told + sent_untold; }
-  bool has_unsent() const { return !outgoing.empty() || !ciphertext.empty(); }
+  std::int64_t sent() const { return sent_told + untold.sent; }
+  bool has_unsent() const { return !unsent.empty(); }
+  /// What is unsent was written by nobody, such as a ticket: it goes out with close_notify, if that follows at once.
+  bool can_wait_for_close_notify() const;
   std::size_t unread() const;
   /// False while reading waits: for the user to read, for the peer to take what was written, or for events to be told.
   bool has_room_to_read() const;
   /// It may still be plain text, which nobody must take for the encrypted peer's.
-  bool holds_back_plain_text() const { return awaits_tls && stage == socket_stage::plain; }
+  bool holds_back_plain_text() const { return handshake.is_awaited && stage == socket_stage::plain; }
   bool wants_input() const;
-  bool wants_output() const { return is_blocked && descriptor >= 0; }
+  bool wants_output() const { return kernel.is_blocked && descriptor >= 0; }
   /// What was received can be decrypted now. (While the kernel takes nothing, that goes on when it does.)
   bool can_decrypt_leftover() const;
   /// As wants_input() and wants_output() say.
@@ -194,93 +280,58 @@ struct SslSocketPrivate {
     abrupt,   ///< as close() of the kernel does it
   };
 
+  enum class addresses {
+    forgotten,
+    kept,  ///< whoever ends the connection forgets them later
+  };
+
   /// disconnectFromHost().
   void close_gracefully();
   /// Goes on with it; ends the connection when all is sent.
   bool finish_closing();
   /// Lets go of the descriptor, then Unconnected, readChannelFinished(), disconnected(). `close_device`: and
   /// QIODevice::close(). Buffers to be read stay, unless that is done. What was to be sent is dropped.
-  bool end_connection(ending how, bool close_device = false);
+  bool end_connection(ending how, bool close_device = false, addresses after = addresses::forgotten);
   /// The same for abort(), also from a handshake.
   void abort();
 
   SslSocket& q;
-  SslConfiguration configuration{::QSslConfiguration::defaultConfiguration()};
+  SslConfiguration configuration;
   SslSocket::SslMode mode = SslSocket::UnencryptedMode;
   socket_stage stage = socket_stage::idle;
 
-  // --- the connection ---
   int descriptor = -1;
   socket_notifier* notifier = nullptr;  // a child of the socket
   std::optional<session> tls{};
   handshake_listener* listener = nullptr;
-  std::shared_ptr<std::atomic<int>> deaths{};  // counted for the server that has this one: its own is added
   std::shared_ptr<connection_attempt> attempt{};
+  std::shared_ptr<std::atomic<int>> deaths{};  // counted for the server that has this one: its own is added
 
-  byte_queue incoming{};              // plaintext to be read
-  byte_queue outgoing{};              // plaintext written, not encrypted; with no TLS not sent
-  byte_queue ciphertext{};            // not taken by the kernel
-  std::vector<std::byte> leftover{};  // ciphertext received, to be presented again
-  std::int64_t received = 0;          // decrypted bytes that have come since the connection began
-  std::int64_t written_untold = 0;    // for bytesWritten()
-  std::int64_t sent_untold = 0;       // for encryptedBytesWritten()
-  std::int64_t written_told = 0;      // for those who wait
+  // --- of the connection ---
+  kernel_state kernel{};
+  received_input input{};
+  unsent_output unsent{};
+  untold_news untold{};
+  handshake_state handshake{};
+  closing_state closing{};
+
+  // --- of the latest connection, and may be read after its end ---
+  byte_queue incoming{};  // plaintext
+  connection_facts known{};
+
+  // --- of the socket ---
+  running_slots telling{};
+  emission::chain emissions{};
+  bool is_in_cork_list = false;  // loop_window knows of it
+  bool go_on_is_posted = false;
+  std::int64_t written_told = 0;  // for those who wait: only ever more
   std::int64_t sent_told = 0;
   qint64 read_buffer_size = 0;
   qint64 write_buffer_limit = qint64{16} * 1024 * 1024;
-  /// What is told when `ciphertext` has gone so far, the oldest first. Few: `ciphertext` is little.
-  std::vector<plaintext_in_ciphertext> in_ciphertext{};
-
-  input_end end = input_end::none;
-  QAbstractSocket::SocketError end_error = QAbstractSocket::UnknownSocketError;
-  QString end_sentence{};
-
-  std::vector<session_event> events_untold{};
-
-  bool is_blocked = false;        // the kernel has taken nothing more; the write notifier waits
-  bool has_more_input = false;    // received, and not decrypted for want of room
-  bool kernel_has_ended = false;  // FIN or an error was received
-  int kernel_error = 0;           // which; 0 is FIN
-  bool cannot_send = false;       // the kernel has refused to
-  bool is_corked = false;         // a slot runs after which transmit() comes
-  bool is_in_cork_list = false;   // loop_window knows of it
-  bool go_on_is_posted = false;
-  bool ready_read_due = false;
-  bool is_telling_ready_read = false;
-  bool is_telling_written = false;
-  bool encrypted_due = false;
-  bool is_encrypted = false;  // what isEncrypted() says
-  bool end_due = false;       // the peer's end has to be told
-  bool is_closing = false;
-  bool awaits_tls = false;  // connectToHostEncrypted(): nothing is sent or received before the handshake
-  bool tells_closing_once = false;
-  bool close_notify_done = false;
-  bool stream_is_complete = false;
-  bool is_in_handshake_turn = false;
-  bool keeps_addresses = false;  // whoever ends the connection forgets them later
-
-  // --- questions ---
-  bool ignores_all_errors = false;
+  bool ignores_all_errors = false;  // until the connection ends
   QList<QSslError> ignored_errors{};
-  handshake_question asked_now = handshake_question::none;  // whose slot is running
-  bool interrupt_is_continued = false;
-  bool is_paused_on_errors = false;  // PauseOnSslErrors: until resume()
-  bool errors_were_refused = false;
-
-  // --- the peer; stays after the end ---
-  std::vector<certificate> peer_chain{};
-  QList<QSslError> handshake_errors{};
-  std::optional<handshake_error> failure{};
-  QString failure_sentence{};
   QString peer_verify_name{};
   std::optional<QString> usual_verify_name{};  // where that is one connection's
-  QString server_name{};                       // SNI
-  QString group{};
-  QString matched_rule{};
-  QByteArray key_identity{};  // of a pre-shared key
-  bool is_resumed = false;
-
-  emission::chain emissions{};
 
   void on_thread_change();
   /// Whoever calls slots now must not go on.
@@ -293,9 +344,9 @@ struct SslSocketPrivate {
   /// What the slots of `signal` write goes out when they have returned: the caller calls transmit().
   template <class Signal>
   bool tell_corked(Signal&& signal) {
-    is_corked = true;
+    telling.is_corked = true;
     if (!tell(signal)) return false;
-    is_corked = false;
+    telling.is_corked = false;
     return true;
   }
   bool tell_ready_read();
@@ -314,7 +365,6 @@ struct SslSocketPrivate {
   void note_kernel_end();
   void note_taken();
   void note_in_ciphertext(std::int64_t plaintext);
-  void forget_unsent();
   void send_or_keep(std::span<const std::byte> bytes);
   std::size_t send(std::span<const std::byte> bytes);
   bool transmit_plain();
@@ -334,6 +384,7 @@ struct SslSocketPrivate {
   void fail_handshake(handshake_error reason, const QString& sentence);
   void note_failure(handshake_error reason, QAbstractSocket::SocketError error, const QString& sentence);
   // ssl_socket_close.cpp
+  void let_go(ending how);
   void release_descriptor(ending how);
   bool end_by_peer();
   void end_handshake_by_application(ending how, bool closes_device);

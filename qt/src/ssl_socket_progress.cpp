@@ -10,7 +10,7 @@ namespace sallyport::qt {
 void SslSocketPrivate::on_readable() {
   if (stage == socket_stage::handshake) {
     // A slot of the handshake runs an event loop.
-    if (is_in_handshake_turn || is_paused_on_errors) return update_notifier();
+    if (telling.handshake_turn || handshake.is_paused) return update_notifier();
     return handshake_turn(true);
   }
   receive();
@@ -18,7 +18,7 @@ void SslSocketPrivate::on_readable() {
 }
 
 void SslSocketPrivate::on_writable() {
-  is_blocked = false;
+  kernel.is_blocked = false;
   go_on();
 }
 
@@ -27,7 +27,7 @@ void SslSocketPrivate::go_on() {
   if (descriptor < 0) return;
   transmit();
   if (stage == socket_stage::handshake) {
-    if (!is_in_handshake_turn && !is_paused_on_errors) handshake_turn(true);
+    if (!telling.handshake_turn && !handshake.is_paused) handshake_turn(true);
     return;
   }
   decrypt_leftover();
@@ -53,46 +53,46 @@ bool SslSocketPrivate::tell_error(QAbstractSocket::SocketError error, const QStr
 }
 
 bool SslSocketPrivate::tell_ready_read() {
-  while (ready_read_due && !is_telling_ready_read) {
-    ready_read_due = false;
-    is_telling_ready_read = true;
+  while (untold.ready_read && !telling.ready_read) {
+    untold.ready_read = false;
+    telling.ready_read = true;
     if (!tell_corked([&] { Q_EMIT q.readyRead(); })) return false;
     if (!tell_corked([&] { Q_EMIT q.channelReadyRead(0); })) return false;
-    is_telling_ready_read = false;
+    telling.ready_read = false;
   }
   return true;
 }
 
 bool SslSocketPrivate::tell_written() {
-  while ((written_untold > 0 || sent_untold > 0) && !is_telling_written) {
-    is_telling_written = true;
-    if (const auto count = std::exchange(written_untold, 0); count > 0) {
+  while ((untold.written > 0 || untold.sent > 0) && !telling.written) {
+    telling.written = true;
+    if (const auto count = std::exchange(untold.written, 0); count > 0) {
       written_told += count;
       if (!tell([&] { Q_EMIT q.bytesWritten(count); })) return false;
       if (!tell([&] { Q_EMIT q.channelBytesWritten(0, count); })) return false;
     }
-    if (const auto count = std::exchange(sent_untold, 0); count > 0) {
+    if (const auto count = std::exchange(untold.sent, 0); count > 0) {
       sent_told += count;
       if (mode != SslSocket::UnencryptedMode && !tell([&] { Q_EMIT q.encryptedBytesWritten(count); })) return false;
     }
-    is_telling_written = false;
+    telling.written = false;
   }
   return true;
 }
 
 bool SslSocketPrivate::tell_progress() {
-  if (std::exchange(encrypted_due, false)) {
+  if (std::exchange(untold.encrypted, false)) {
     if (!tell_corked([&] { Q_EMIT q.encrypted(); })) return false;
     // What the kernel has taken so far is older than what the peer has sent after its last flight.
     if (!tell_written()) return false;
     decrypt_leftover();
   }
   if (!tell_ready_read()) return false;
-  if (!events_untold.empty() && !tell_events()) return false;  // an alert is the end of what comes
-  if (has_unsent()) transmit();
+  if (!untold.events.empty() && !tell_events()) return false;  // an alert is the end of what comes
+  if (has_unsent() && !((untold.end || closing.has_begun) && can_wait_for_close_notify())) transmit();
   if (!tell_written()) return false;
   if (!finish_closing()) return false;
-  if (std::exchange(end_due, false) && !end_by_peer()) return false;
+  if (std::exchange(untold.end, false) && !end_by_peer()) return false;
   update_notifier();
   return true;
 }

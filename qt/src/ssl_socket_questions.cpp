@@ -37,19 +37,20 @@ bool SslSocketPrivate::ask_interrupted() {
   const auto errors = tls->ssl_handshake_errors();
   if (errors.empty()) return true;
   const QSslError error = to_qt(errors.back());
-  interrupt_is_continued = false;
-  asked_now = handshake_question::interrupted_on_error;
+  handshake.interrupt_is_continued = false;
+  telling.question = handshake_question::interrupted_on_error;
   if (listener != nullptr && !tell([&] { listener->handshake_interrupted_on_error(q, error); })) return false;
   if (!tell([&] { Q_EMIT q.handshakeInterruptedOnError(error); })) return false;
-  asked_now = handshake_question::none;
-  if (interrupt_is_continued) tls->continue_interrupted_handshake();
+  telling.question = handshake_question::none;
+  if (handshake.interrupt_is_continued) tls->continue_interrupted_handshake();
   return true;
 }
 
 bool SslSocketPrivate::accepts_errors() const {
   // A list decides alone.
   if (ignored_errors.isEmpty()) return ignores_all_errors;
-  return std::ranges::all_of(handshake_errors, [&](const QSslError& each) { return ignored_errors.contains(each); });
+  return std::ranges::all_of(known.handshake_errors,
+                             [&](const QSslError& each) { return ignored_errors.contains(each); });
 }
 
 bool SslSocketPrivate::must_verify_peer() const {
@@ -59,9 +60,9 @@ bool SslSocketPrivate::must_verify_peer() const {
 }
 
 bool SslSocketPrivate::ask_errors() {
-  peer_chain = tls->peer_certificate_chain();
-  handshake_errors = to_qt(tls->ssl_handshake_errors());
-  const QList<QSslError> errors = handshake_errors;
+  known.peer_chain = tls->peer_certificate_chain();
+  known.handshake_errors = to_qt(tls->ssl_handshake_errors());
+  const QList<QSslError> errors = known.handshake_errors;
   // Whoever is asked about each of them as it is found has seen them.
   if (!tls->interrupts_on_error()) {
     for (const QSslError& each : errors) {
@@ -69,16 +70,16 @@ bool SslSocketPrivate::ask_errors() {
       if (!tell([&] { Q_EMIT q.peerVerifyError(each); })) return false;
     }
   }
-  asked_now = handshake_question::ssl_errors;
+  telling.question = handshake_question::ssl_errors;
   if (listener != nullptr && !tell([&] { listener->ssl_errors(q, errors); })) return false;
   if (!tell([&] { Q_EMIT q.sslErrors(errors); })) return false;
-  asked_now = handshake_question::none;
+  telling.question = handshake_question::none;
 
   if (accepts_errors()) {
     tls->ignore_ssl_errors();
   } else if (must_verify_peer()) {
-    is_paused_on_errors = q.pauseMode().testFlag(QAbstractSocket::PauseOnSslErrors);
-    errors_were_refused = true;
+    handshake.is_paused = q.pauseMode().testFlag(QAbstractSocket::PauseOnSslErrors);
+    handshake.errors_were_refused = true;
   }
   return true;
 }
@@ -113,16 +114,16 @@ void SslSocket::ignoreSslErrors() { d_->ignores_all_errors = true; }
 void SslSocket::ignoreSslErrors(const QList<QSslError>& errors) { d_->ignored_errors = errors; }
 
 void SslSocket::continueInterruptedHandshake() {
-  if (d_->asked_now == handshake_question::interrupted_on_error) d_->interrupt_is_continued = true;
+  if (d_->telling.question == handshake_question::interrupted_on_error) d_->handshake.interrupt_is_continued = true;
 }
 
 /// After PauseOnSslErrors. It goes on in the next turn, as with Qt.
 void SslSocket::resume() {
-  if (!d_->is_paused_on_errors) return;
+  if (!d_->handshake.is_paused) return;
   const auto go_on = [this] {
-    if (!std::exchange(d_->is_paused_on_errors, false)) return;
+    if (!std::exchange(d_->handshake.is_paused, false)) return;
     if (d_->accepts_errors()) {
-      d_->errors_were_refused = false;
+      d_->handshake.errors_were_refused = false;
       d_->tls->ignore_ssl_errors();
     }
     d_->handshake_turn(false);

@@ -4,7 +4,6 @@
 #include "ssl_socket_private.hpp"
 
 #include "ssl_configuration_data.hpp"
-#include "to_qt.hpp"
 
 #include <QtCore/QFile>
 
@@ -34,6 +33,7 @@ SslConfiguration SslSocket::sslConfiguration() const {
   facts.session_cipher = sessionCipher();
   facts.session_protocol = sessionProtocol();
   facts.peer_certificate_chain = peerCertificateChain();
+  facts.ephemeral_server_key = d_->known.ephemeral_server_key;
   facts.next_negotiated_protocol.clear();
   facts.next_protocol_negotiation_status = ::QSslConfiguration::NextProtocolNegotiationNone;
   if (d_->tls && !d_->tls->application_protocol().empty()) {

@@ -27,14 +27,14 @@ int milliseconds(const QDeadlineTimer& deadline) {
 bool SslSocketPrivate::wait_for_descriptor(const QDeadlineTimer& deadline) {
   pollfd ready{descriptor, 0, 0};
   if (wants_input()) ready.events |= POLLIN;
-  if (is_blocked) ready.events |= POLLOUT;
+  if (kernel.is_blocked) ready.events |= POLLOUT;
   if (ready.events == 0) return can_decrypt_leftover();  // else it is for the user to read first, or to answer
   int count = 0;
   do count = ::poll(&ready, 1, milliseconds(deadline));
   while (count < 0 && errno == EINTR);
   if (count <= 0) return count == 0 && !deadline.hasExpired();
   // An error or a hang-up shows in whatever is tried.
-  if (is_blocked && (ready.revents & ~POLLIN) != 0 && !tell([this] { on_writable(); })) return true;
+  if (kernel.is_blocked && (ready.revents & ~POLLIN) != 0 && !tell([this] { on_writable(); })) return true;
   if (wants_input() && (ready.revents & ~POLLOUT) != 0) on_readable();
   return true;
 }
@@ -48,9 +48,9 @@ bool SslSocketPrivate::wait_until(const QDeadlineTimer& deadline, Condition is_d
   const auto ended = [&] { return self && is_done(); };
 
   for (;;) {
-    const std::size_t unsent = outgoing.size() + ciphertext.size();
+    const std::size_t before = unsent.size();
     if (!goes_on([this] { go_on(); })) return ended();
-    if (!is_blocked && outgoing.size() + ciphertext.size() < unsent && has_unsent()) continue;  // a turn isn't all
+    if (!kernel.is_blocked && unsent.size() < before && has_unsent()) continue;  // a turn isn't all
     bool in_time = false;
     if (!goes_on([&] { in_time = wait_for_descriptor(deadline); })) return ended();
     if (in_time) continue;
@@ -71,7 +71,7 @@ bool SslSocketPrivate::wait_until_connected(const QDeadlineTimer& deadline) {
 
 bool SslSocketPrivate::wait_until_encrypted(const QDeadlineTimer& deadline) {
   if (stage != socket_stage::handshake) return descriptor >= 0;
-  return wait_until(deadline, [this] { return stage == socket_stage::encrypted && !encrypted_due; });
+  return wait_until(deadline, [this] { return stage == socket_stage::encrypted && !untold.encrypted; });
 }
 
 bool SslSocket::waitForConnected(int msecs) {
@@ -80,28 +80,29 @@ bool SslSocket::waitForConnected(int msecs) {
 
 bool SslSocket::waitForEncrypted(int msecs) {
   const QDeadlineTimer deadline(msecs);
-  if (d_->is_encrypted || (d_->mode == UnencryptedMode && !d_->awaits_tls)) return false;
+  if (d_->stage == socket_stage::encrypted || (d_->mode == UnencryptedMode && !d_->handshake.is_awaited)) return false;
   if (!d_->wait_until_connected(deadline)) return false;
-  return d_->is_encrypted || (d_->stage == socket_stage::handshake && d_->wait_until_encrypted(deadline));
+  return d_->stage == socket_stage::encrypted ||
+         (d_->stage == socket_stage::handshake && d_->wait_until_encrypted(deadline));
 }
 
 bool SslSocket::waitForReadyRead(int msecs) {
   const QDeadlineTimer deadline(msecs);
   // What has come and will be told at once counts, too.
-  const std::int64_t before = d_->received - (d_->ready_read_due && !d_->is_telling_ready_read ? 1 : 0);
+  const std::int64_t before = d_->known.received - (d_->untold.ready_read && !d_->telling.ready_read ? 1 : 0);
   if (!d_->wait_until_connected(deadline) || !d_->wait_until_encrypted(deadline)) return false;
-  return d_->wait_until(deadline, [this, before] { return d_->received > before; });
+  return d_->wait_until(deadline, [this, before] { return d_->known.received > before; });
 }
 
 bool SslSocket::waitForBytesWritten(int msecs) {
   const QDeadlineTimer deadline(msecs);
   // In a slot of bytesWritten() what was written meanwhile is told only afterwards.
-  const bool tells = !d_->is_telling_written;
-  const bool is_due = tells && d_->written_untold > 0;
+  const bool tells = !d_->telling.written;
+  const bool is_due = tells && d_->untold.written > 0;
   if (!d_->has_unsent() && !is_due) return false;
-  const bool is_plaintext = is_due || !d_->outgoing.empty() || !d_->in_ciphertext.empty();
+  const bool is_plaintext = is_due || !d_->unsent.plaintext.empty() || !d_->unsent.in_ciphertext.empty();
   const auto progress = [this, is_plaintext] {
-    return is_plaintext ? d_->written_told + d_->written_untold : d_->sent_told + d_->sent_untold;
+    return is_plaintext ? d_->written_told + d_->untold.written : d_->sent_told + d_->untold.sent;
   };
   const std::int64_t before = progress() - (is_due ? 1 : 0);
   if (!d_->wait_until_connected(deadline) || !d_->wait_until_encrypted(deadline)) return false;

@@ -5,10 +5,8 @@
 
 #include <QtCore/QByteArray>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstddef>
-#include <optional>
 
 namespace sallyport::qt {
 
@@ -21,14 +19,6 @@ static_assert(static_cast<int>(ssl_error_code::certificate_expired) == QSslError
 static_assert(static_cast<int>(ssl_error_code::no_peer_certificate) == QSslError::NoPeerCertificate);
 static_assert(static_cast<int>(ssl_error_code::host_name_mismatch) == QSslError::HostNameMismatch);
 static_assert(static_cast<int>(ssl_error_code::ocsp_status_unknown) == QSslError::OcspStatusUnknown);
-
-std::optional<certificate> from_qt(const QSslCertificate& one) {
-  if (one.isNull()) return std::nullopt;
-  const QByteArray der = one.toDer();
-  auto parsed = certificate::from_der(std::as_bytes(std::span(der.constData(), static_cast<std::size_t>(der.size()))));
-  if (!parsed) return std::nullopt;
-  return *std::move(parsed);
-}
 
 }  // namespace
 
@@ -121,17 +111,6 @@ QSsl::SslProtocol to_qt(tls_version version) {
 
 QSslCipher cipher_to_qt(std::string_view openssl_name) {
   return openssl_name.empty() ? QSslCipher() : QSslCipher(to_qt(openssl_name));
-}
-
-std::vector<ssl_error> from_qt(const QList<QSslError>& errors) {
-  std::vector<ssl_error> converted;
-  for (const QSslError& each : errors) {
-    ssl_error error;
-    error.code = static_cast<ssl_error_code>(each.error());
-    error.certificate = from_qt(each.certificate());
-    converted.push_back(std::move(error));
-  }
-  return converted;
 }
 
 QAbstractSocket::SocketError socket_error_of(handshake_error reason) {

@@ -7,8 +7,8 @@
 #include <sallyport/alert.hpp>
 #include <sallyport/certificate.hpp>
 #include <sallyport/error.hpp>
-#include <sallyport/session.hpp>
 #include <sallyport/ssl_error.hpp>
+#include <sallyport/tls_version.hpp>
 
 #include <QtCore/QList>
 #include <QtCore/QString>
@@ -35,9 +35,6 @@ QSsl::AlertType to_qt(alert_type type);
 QSsl::SslProtocol to_qt(tls_version version);
 /// By OpenSSL's name; null for "".
 QSslCipher cipher_to_qt(std::string_view openssl_name);
-
-/// The engine's errors of the same codes and certificates, for session::ignore_ssl_errors().
-std::vector<ssl_error> from_qt(const QList<QSslError>& errors);
 
 /// As Qt tells them where it has a value for it: most are SslHandshakeFailedError.
 QAbstractSocket::SocketError socket_error_of(handshake_error reason);

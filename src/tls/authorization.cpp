@@ -31,8 +31,8 @@ void append_names(std::string& text, std::string_view kind, const std::vector<st
 
 bool authorize(session_impl& session, X509* leaf) noexcept try {
   const std::vector<access_rule>& rules = session.settings.configuration().allow;
-  if (!session.client) return rules.empty();
-  client_authentication& client = *session.client;
+  if (!session.peer) return rules.empty();
+  peer_authentication& client = *session.peer;
   client.rule.reset();
   client.let_in.reset();
   if (rules.empty()) return true;
@@ -51,8 +51,8 @@ bool authorize(session_impl& session, X509* leaf) noexcept try {
 
 bool is_authorized(session_impl& session) noexcept {
   if (session.settings.configuration().allow.empty()) return true;
-  if (!session.client) return false;
-  const client_authentication& client = *session.client;
+  if (!session.peer) return false;
+  const peer_authentication& client = *session.peer;
   if (!client.identity.empty()) return true;
   const X509* const leaf = SSL_get0_peer_certificate(session.ssl.get());
   return leaf != nullptr && client.rule && client.let_in &&
@@ -60,8 +60,8 @@ bool is_authorized(session_impl& session) noexcept {
 }
 
 std::string denial(const session_impl& session) {
-  if (!session.client || session.client->chain.empty()) return "no rule lets in a client without a certificate";
-  const certificate& client = session.client->chain.front();
+  if (!session.peer || session.peer->chain.empty()) return "no rule lets in a client without a certificate";
+  const certificate& client = session.peer->chain.front();
   std::string who = shortened(client.subject(), longest_subject);
   std::size_t left = most_names + 1;
   append_names(who, "dns", client.dns_names(), left);

@@ -5,6 +5,7 @@
 
 #include "asn1_time.hpp"
 #include "certificate_data.hpp"
+#include "der_encoding.hpp"
 #include "pem.hpp"
 #include "utf8.hpp"
 
@@ -17,8 +18,8 @@
 
 #include <array>
 #include <climits>
-#include <cstring>
 #include <new>
+#include <span>
 
 #include <arpa/inet.h>
 
@@ -224,12 +225,10 @@ std::string certificate::pem() const {
 
 std::vector<std::byte> certificate::der() const {
   const queue_mark mark;
-  const int size = i2d_X509(data_->certificate.get(), nullptr);
-  if (size <= 0) throw std::bad_alloc();
-  std::vector<std::byte> bytes(static_cast<std::size_t>(size));
-  auto* out = reinterpret_cast<unsigned char*>(bytes.data());
-  i2d_X509(data_->certificate.get(), &out);
-  return bytes;
+  const detail::der_encoding encoded(data_->certificate.get());
+  const auto bytes = std::as_bytes(std::span(encoded.bytes()));
+  if (bytes.empty()) throw std::bad_alloc();
+  return {bytes.begin(), bytes.end()};
 }
 
 // Not X509_cmp: a user says with it which certificate's errors don't matter, and X509_cmp compares by SHA-1 all that
@@ -239,18 +238,9 @@ bool operator==(const certificate& one, const certificate& other) noexcept {
   const X509* second = other.data_->certificate.get();
   if (first == second) return true;
   const queue_mark mark;
-  struct encoded {
-    explicit encoded(const X509* certificate) noexcept : size(i2d_X509(certificate, &bytes)) {}
-    encoded(const encoded&) = delete;
-    encoded& operator=(const encoded&) = delete;
-    ~encoded() { OPENSSL_free(bytes); }
-    unsigned char* bytes = nullptr;
-    int size;
-  };
-  const encoded left{first};
-  const encoded right{second};
-  return left.size > 0 && left.size == right.size &&
-         std::memcmp(left.bytes, right.bytes, static_cast<std::size_t>(left.size)) == 0;
+  const detail::der_encoding left(first);
+  const detail::der_encoding right(second);
+  return !left.bytes().empty() && left.bytes() == right.bytes();
 }
 
 }  // namespace sallyport

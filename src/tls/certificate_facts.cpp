@@ -4,6 +4,7 @@
 #include "certificate_facts.hpp"
 
 #include "certificate_data.hpp"
+#include "der_encoding.hpp"
 
 #include <openssl/objects.h>
 #include <openssl/sha.h>
@@ -12,6 +13,7 @@
 #include <array>
 #include <memory>
 #include <new>
+#include <string_view>
 
 namespace sallyport::detail {
 namespace {
@@ -51,12 +53,12 @@ std::optional<std::vector<std::string>> subject_texts(const X509* client, int ki
 }
 
 std::string digest_of_public_key(const X509* client) {
-  unsigned char* der = nullptr;
-  const int size = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(client), &der);
-  const openssl_bytes owned{der};
-  if (size <= 0) throw std::bad_alloc();
+  const der_encoding key(X509_get_X509_PUBKEY(client));
+  const std::string_view der = key.bytes();
+  if (der.empty()) throw std::bad_alloc();
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  if (SHA256(der, static_cast<std::size_t>(size), digest.data()) == nullptr) throw std::bad_alloc();
+  if (SHA256(reinterpret_cast<const unsigned char*>(der.data()), der.size(), digest.data()) == nullptr)
+    throw std::bad_alloc();
   return {digest.begin(), digest.end()};
 }
 

@@ -19,11 +19,11 @@ constexpr unsigned extension_context = SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_3_NEW
 int add_extension(SSL* ssl, unsigned, unsigned context, const unsigned char**, std::size_t*, X509*, std::size_t,
                   int* alert, void*) noexcept {
   const session_impl* session = session_impl::of(ssl);
-  if (context != SSL_EXT_TLS1_3_NEW_SESSION_TICKET || session == nullptr || !session->client ||
-      !session->client->chosen_alert) {
+  if (context != SSL_EXT_TLS1_3_NEW_SESSION_TICKET || session == nullptr || !session->peer ||
+      !session->peer->chosen_alert) {
     return 0;  // without the extension
   }
-  *alert = static_cast<int>(*session->client->chosen_alert);
+  *alert = static_cast<int>(*session->peer->chosen_alert);
   return -1;
 }
 
@@ -49,8 +49,8 @@ bool install_chosen_alert(SSL_CTX* ssl_ctx) noexcept {
 
 bool refuse_with_chosen_alert(session_impl& session, alert_type alert) noexcept {
   SSL* const ssl = session.ssl.get();
-  session.client->refused = true;
-  session.client->chosen_alert = alert;
+  session.peer->refused = true;
+  session.peer->chosen_alert = alert;
   if (SSL_version(ssl) == TLS1_3_VERSION && SSL_set_num_tickets(ssl, 0) == 1) return true;
   session.bio.is_muted = true;
   return false;
@@ -59,7 +59,7 @@ bool refuse_with_chosen_alert(session_impl& session, alert_type alert) noexcept 
 void send_chosen_alert(session_impl& session) noexcept {
   SSL* const ssl = session.ssl.get();
   if (session.bio.is_muted) {
-    write_alert(session, *session.client->chosen_alert);
+    write_alert(session, *session.peer->chosen_alert);
   } else if (SSL_version(ssl) == TLS1_3_VERSION) {
     // With this the ticket is only a number. Otherwise it would be encrypted, by keys that are asked for.
     SSL_set_options(ssl, SSL_OP_NO_TICKET);

@@ -5,10 +5,11 @@
 #include "client_side.hpp"
 #include "configuration_check.hpp"
 #include "context_data.hpp"
+#include "context_parts.hpp"
+#include "der_encoding.hpp"
 #include "identity_data.hpp"
 #include "openssl_commands.hpp"
 #include "protocol_settings.hpp"
-#include "revocation_check.hpp"
 #include "session_callbacks.hpp"
 #include "verification.hpp"
 
@@ -18,17 +19,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace sallyport {
 namespace {
 
 using detail::context_data;
-
-error internal(const std::string& what) {
-  const std::string reason = detail::take_openssl_error();
-  return {configuration_error::internal, what + ": " + (reason.empty() ? "OpenSSL refused it" : reason)};
-}
 
 ssl_configuration common_settings(const client_configuration& from) {
   ssl_configuration common;
@@ -51,20 +48,7 @@ ssl_configuration common_settings(const client_configuration& from) {
   return common;
 }
 
-std::optional<error> set_identity(SSL_CTX* ctx, const std::optional<identity>& shown) {
-  if (!shown) return std::nullopt;
-  const detail::identity_data& own = shown->data();
-  if (SSL_CTX_use_cert_and_key(ctx, own.certificate.get(), own.key.get(), own.issuers.get(), 1) == 1)
-    return std::nullopt;
-  return error{configuration_error::bad_certificate,
-               own.name + ": OpenSSL refuses it (" + detail::take_openssl_error() + ")"};
-}
-
-bool set_application_protocols(context_data& data) {
-  for (const std::string& name : data.configuration.alpn_protocols) {
-    data.alpn_wire += static_cast<char>(name.size());
-    data.alpn_wire += name;
-  }
+bool offer_application_protocols(const context_data& data) {
   // Unlike others, it returns 0 for success.
   return data.alpn_wire.empty() ||
          SSL_CTX_set_alpn_protos(data.ssl_ctx.get(), reinterpret_cast<const unsigned char*>(data.alpn_wire.data()),
@@ -76,34 +60,15 @@ bool set_application_protocols(context_data& data) {
 bool set_policy(context_data& data, const client_configuration& from) {
   const auto judging = detail::policy_of(data.configuration);
   if (!judging) return false;
-  std::string own;
-  if (from.identity) {
-    unsigned char* der = nullptr;
-    const int size = i2d_X509(from.identity->data().certificate.get(), &der);
-    if (size <= 0) return false;
-    own.assign(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
-    OPENSSL_free(der);
-  }
+  std::optional<detail::der_encoding> own;
+  if (from.identity && own.emplace(from.identity->data().certificate.get()).bytes().empty()) return false;
   const auto policy = detail::digest_of_parts({{reinterpret_cast<const char*>(judging->data()), judging->size()},
-                                               own,
+                                               own ? own->bytes() : std::string_view{},
                                                from.ciphers,
                                                from.ciphersuites,
                                                from.groups});
   if (policy) data.policy = *policy;
   return policy.has_value();
-}
-
-void collect_warnings(context_data& data) {
-  const auto append = [&](std::span<const std::string> more) {
-    data.warnings.insert(data.warnings.end(), more.begin(), more.end());
-  };
-  const ssl_configuration& all = data.configuration;
-  for (const identity& each : all.identities) append(each.warnings());
-  if (all.ca_certificates) append(all.ca_certificates->warnings());
-  if (all.revocation) {
-    append(all.revocation->warnings());
-    append(detail::warnings_about(*all.ca_certificates, *all.revocation));
-  }
 }
 
 }  // namespace
@@ -117,16 +82,17 @@ result<context> context::make_client(const client_configuration& configuration) 
   data->session = configuration.session;
   data->ssl_ctx.reset(SSL_CTX_new(TLS_client_method()));
   SSL_CTX* const ctx = data->ssl_ctx.get();
-  if (!ctx) return internal("SSL_CTX_new");
-  if (!detail::set_protocol(*data)) return internal("ciphers, ciphersuites or groups");
-  if (!detail::set_client_verification(ctx, data->configuration)) return internal("verify_mode and ca_certificates");
+  if (!ctx) return detail::internal_error("SSL_CTX_new");
+  if (!detail::set_protocol(*data)) return detail::internal_error("ciphers, ciphersuites or groups");
+  if (!detail::set_verification_of_servers(ctx, data->configuration))
+    return detail::internal_error("verify_mode and ca_certificates");
   if (auto refusal = detail::apply_openssl_commands(*data)) return *std::move(refusal);
-  if (auto refusal = set_identity(ctx, configuration.identity)) return *std::move(refusal);
-  if (!set_application_protocols(*data)) return internal("alpn_protocols");
-  if (!set_policy(*data, configuration)) return internal("resumption");
+  if (auto refusal = detail::set_default_identities(*data)) return *std::move(refusal);
+  if (!offer_application_protocols(*data)) return detail::internal_error("alpn_protocols");
+  if (!set_policy(*data, configuration)) return detail::internal_error("resumption");
   detail::install_session_callbacks(ctx);
   detail::install_client_callbacks(ctx, configuration.pre_shared_keys);
-  collect_warnings(*data);
+  detail::collect_warnings(*data);
   ERR_clear_error();
   return context{data};
 }

@@ -15,7 +15,7 @@ namespace sallyport::detail {
 namespace {
 
 /// Asks the application. True if there is an identity and its key.
-bool ask_for_key(client_authentication& server) noexcept {
+bool ask_for_key(peer_authentication& server) noexcept {
   server.identity.clear();
   server.key = {};
   const bool answered = server.ask(handshake_question::pre_shared_key);
@@ -32,7 +32,7 @@ int offer_key(SSL* ssl, const EVP_MD* digest, const unsigned char** identity, st
   *offered = nullptr;
   session_impl* const session = session_impl::of(ssl);
   if (session == nullptr || !session->as_client) return 1;
-  client_authentication& server = *session->client;
+  peer_authentication& server = *session->peer;
   client_side& own = *session->as_client;
   if (!std::exchange(own.was_asked, true)) {
     own.offers_key = ask_for_key(server);
@@ -58,7 +58,7 @@ unsigned give_key(SSL* ssl, const char* hint, char* identity, unsigned identity_
   session_impl* const session = session_impl::of(ssl);
   // OpenSSL asks this for TLS 1.3, too, if offer_key() has none.
   if (session == nullptr || !session->as_client || SSL_version(ssl) != TLS1_2_VERSION) return 0;
-  client_authentication& server = *session->client;
+  peer_authentication& server = *session->peer;
   session->as_client->hint = hint == nullptr ? "" : hint;
   server.lacks_key = true;
   if (!ask_for_key(server)) return 0;

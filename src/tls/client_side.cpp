@@ -3,8 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client_side.hpp"
 
-#include "certificate_data.hpp"
 #include "client_session_bytes.hpp"
+#include "der_encoding.hpp"
 #include "resumption.hpp"
 #include "server_names.hpp"
 #include "session_impl.hpp"
@@ -45,7 +45,7 @@ bool offer_session(session_impl& session) {
 bool knows_server(const session_impl& session, bool used_key) noexcept {
   if (session.settings.configuration().verify_mode != peer_verify_mode::verify || used_key) return true;
   if (SSL_get0_peer_certificate(session.ssl.get()) == nullptr) return false;
-  return !session.client->chain.empty() ||
+  return !session.peer->chain.empty() ||
          (session.as_client->offers_session && SSL_session_reused(session.ssl.get()) == 1);
 }
 
@@ -118,7 +118,7 @@ void note_message_of_client_side(session_impl& session, bool sent, std::span<con
 }
 
 std::optional<failure> finish_client_side(session_impl& session) {
-  client_authentication& server = *session.client;
+  peer_authentication& server = *session.peer;
   client_side& own = *session.as_client;
   SSL* const ssl = session.ssl.get();
   const bool is_tls_1_3 = SSL_version(ssl) == TLS1_3_VERSION;
@@ -129,7 +129,7 @@ std::optional<failure> finish_client_side(session_impl& session) {
   if (!knows_server(session, server.uses_key))
     return failure{handshake_error::internal, "the server hasn't shown who it is, and OpenSSL accepts it"};
   if (SSL_session_reused(ssl) == 1 && !server.uses_key) server.good_until = own.offer_good_until;
-  remember_resumed_client(session);
+  remember_resumed_peer(session);
   if (is_tls_1_3) {
     own.got_ticket = false;
   } else if (own.got_ticket && SSL_SESSION_has_ticket(SSL_get_session(ssl)) == 1) {
@@ -141,7 +141,7 @@ std::optional<failure> finish_client_side(session_impl& session) {
 failure why_client_side_failed(const session_impl& session) {
   failure why = handshake_failure(session.ssl.get());
   if (why.code == handshake_error::alert_from_client) return why;
-  const client_authentication& server = *session.client;
+  const peer_authentication& server = *session.peer;
   if (server.verdict) return {reason_of(*server.verdict), server.verdict->error_string()};
   if (server.lacks_key) {
     return {handshake_error::bad_pre_shared_key, session.as_client->hint.empty()
@@ -168,14 +168,25 @@ void session::set_pre_shared_key(std::string identity, pre_shared_key key) noexc
   constexpr std::size_t longest_identity = 255;  // RFC 4279 section 5.3 asks for 128; what OpenSSL takes in TLS 1.2
   if (!impl_->as_client) return;
   if (identity.size() > longest_identity) identity.clear();
-  impl_->client->identity = std::move(identity);
+  impl_->peer->identity = std::move(identity);
   set_pre_shared_key(std::move(key));
+}
+
+std::string session::ephemeral_server_key() const {
+  EVP_PKEY* key = nullptr;
+  if (!impl_->as_client || impl_->phase != handshake_phase::complete) return {};
+  if (SSL_get_peer_tmp_key(impl_->ssl.get(), &key) != 1) return {};
+  const detail::pkey_ptr owned(key);
+  ERR_set_mark();
+  const detail::der_encoding encoded(key);
+  ERR_pop_to_mark();
+  return std::string(encoded.bytes());
 }
 
 std::string session::resumable_session() const {
   const detail::session_impl& self = *impl_;
   if (!self.as_client || self.phase != handshake_phase::complete) return {};
-  const detail::client_authentication& server = *self.client;
+  const detail::peer_authentication& server = *self.peer;
   if (!server.errors.empty() || server.uses_key) return {};
   SSL* const ssl = self.ssl.get();
   if (SSL_version(ssl) == TLS1_3_VERSION && !self.as_client->got_ticket) return {};

@@ -1,6 +1,6 @@
 // client_side: what a session is on the inside beyond others, if it is a client's.
 //
-// What it is told and finds out about the server's certificate and a pre-shared key is in client_authentication, as for
+// What it is told and finds out about the server's certificate and a pre-shared key is in peer_authentication, as for
 // the server's side about its client.
 //
 // SPDX-License-Identifier: Apache-2.0

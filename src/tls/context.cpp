@@ -6,7 +6,7 @@
 #include "chosen_alert.hpp"
 #include "configuration_check.hpp"
 #include "context_data.hpp"
-#include "identity_data.hpp"
+#include "context_parts.hpp"
 #include "ocsp_stapling.hpp"
 #include "openssl_commands.hpp"
 #include "printable.hpp"
@@ -16,22 +16,17 @@
 #include "session_callbacks.hpp"
 #include "verification.hpp"
 
-#include <algorithm>
-#include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <utility>
-#include <vector>
 
 namespace sallyport {
 
 namespace {
 
 using detail::context_data;
-
-error internal(const std::string& what) {
-  const std::string reason = detail::take_openssl_error();
-  return {configuration_error::internal, what + ": " + (reason.empty() ? "OpenSSL refused it" : reason)};
-}
 
 // ---- callbacks ----
 // They run within a handshake, in OpenSSL's frames: nothing may be thrown from them.
@@ -63,45 +58,14 @@ bool set_pre_shared_keys(SSL_CTX* ctx, const ssl_configuration& configuration) {
 }
 
 // Only the default ones are put on the SSL_CTX; the others are only tried, so that no client meets a surprise.
-std::optional<error> set_identities(context_data& data) {
-  SSL_CTX* const ctx = data.ssl_ctx.get();
-  const auto refuse = [](const detail::identity_data& refused) {
-    const std::string reason = detail::take_openssl_error();
-    return error{configuration_error::bad_certificate, refused.name + ": OpenSSL refuses it (" + reason + ")"};
-  };
-  for (const identity& each : data.identities.default_choice()) {
-    const detail::identity_data& own = each.data();
-    if (SSL_CTX_use_cert_and_key(ctx, own.certificate.get(), own.key.get(), own.issuers.get(), 1) != 1)
-      return refuse(own);
-  }
-  const detail::ssl_ptr trial{SSL_new(ctx)};
-  if (!trial) return internal("SSL_new");
+std::optional<error> set_identities(const context_data& data) {
+  if (auto refusal = detail::set_default_identities(data)) return refusal;
+  const detail::ssl_ptr trial{SSL_new(data.ssl_ctx.get())};
+  if (!trial) return detail::internal_error("SSL_new");
   for (const identity& each : data.configuration.identities) {
-    if (!detail::use_identities(trial.get(), {each})) return refuse(each.data());
+    if (!detail::use_identities(trial.get(), {each})) return detail::refusal_of(each);
   }
   return std::nullopt;
-}
-
-void set_application_protocols(context_data& data, const std::vector<std::string>& protocols) {
-  for (const std::string& name : protocols) {
-    data.alpn_wire += static_cast<char>(name.size());
-    data.alpn_wire += name;
-  }
-  if (!protocols.empty()) SSL_CTX_set_alpn_select_cb(data.ssl_ctx.get(), select_application_protocol, &data);
-}
-
-void collect_warnings(context_data& data, const ssl_configuration& configuration) {
-  const auto append = [&](std::span<const std::string> more) {
-    data.warnings.insert(data.warnings.end(), more.begin(), more.end());
-  };
-  for (const identity& each : configuration.identities) append(each.warnings());
-  append(data.identities.warnings());
-  if (configuration.ca_certificates) append(configuration.ca_certificates->warnings());
-  if (configuration.revocation) {
-    append(configuration.revocation->warnings());
-    append(detail::warnings_about(*configuration.ca_certificates, *configuration.revocation));
-  }
-  if (configuration.tickets) append(configuration.tickets->warnings());
 }
 
 // ---- what is different for some names ----
@@ -162,18 +126,19 @@ result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configu
   auto data = std::make_unique<context_data>(configuration);
   data->ssl_ctx.reset(SSL_CTX_new(TLS_server_method()));
   SSL_CTX* ctx = data->ssl_ctx.get();
-  if (!ctx) return internal("SSL_CTX_new");
-  if (!detail::set_protocol(*data)) return internal("ciphers, ciphersuites or groups");
-  if (!detail::set_resumption(*data)) return internal("session tickets");
-  if (!detail::set_verification(ctx, configuration)) return internal("verify_mode and ca_certificates");
+  if (!ctx) return detail::internal_error("SSL_CTX_new");
+  if (!detail::set_protocol(*data)) return detail::internal_error("ciphers, ciphersuites or groups");
+  if (!detail::set_resumption(*data)) return detail::internal_error("session tickets");
+  if (!detail::set_verification_of_clients(ctx, configuration))
+    return detail::internal_error("verify_mode and ca_certificates");
   // For all of them or for none: OpenSSL counts the extensions of an SSL before it asks for the name, and goes by the
   // count of the SSL_CTX that it has been given since.
-  if (some_ask && !detail::install_chosen_alert(ctx)) return internal("a custom extension");
-  if (!set_pre_shared_keys(ctx, configuration)) return internal("pre_shared_keys");
+  if (some_ask && !detail::install_chosen_alert(ctx)) return detail::internal_error("a custom extension");
+  if (!set_pre_shared_keys(ctx, configuration)) return detail::internal_error("pre_shared_keys");
   if (auto refusal = detail::apply_openssl_commands(*data)) return *std::move(refusal);
   if (auto refusal = set_identities(*data)) return *std::move(refusal);
   SSL_CTX_set_tlsext_servername_callback(ctx, accept_server_name);
-  set_application_protocols(*data, configuration.alpn_protocols);
+  if (!data->alpn_wire.empty()) SSL_CTX_set_alpn_select_cb(ctx, select_application_protocol, data.get());
   detail::install_ocsp_stapling(ctx);
   detail::install_session_callbacks(ctx);
   return data;
@@ -213,7 +178,7 @@ result<context> context::make(const ssl_configuration& configuration) {
   if (!made) return made.error();
   const std::shared_ptr<context_data> data = *std::move(made);
   if (auto refusal = add_settings_of_names(*data, some_ask)) return *std::move(refusal);
-  collect_warnings(*data, configuration);
+  detail::collect_warnings(*data);
   collect_warnings_of_names(*data);
   ERR_clear_error();
   return context{data};

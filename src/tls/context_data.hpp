@@ -36,19 +36,19 @@ struct context_data {
   std::vector<std::unique_ptr<const context_data>> of_names;
   name_table by_name;
 
-  bool authenticates_clients() const noexcept {
-    return configuration.verify_mode != peer_verify_mode::none || configuration.pre_shared_keys;
-  }
   // --- of a client's context. Its `configuration` has what is the same for both sides; `policy` is all by which a
   // session that is to be resumed must have begun, but for the server's name ---
   bool is_client = false;
   bool sends_server_name = true;
   std::string session;  ///< to resume
 
+  bool authenticates_peers() const noexcept {
+    return configuration.verify_mode != peer_verify_mode::none || configuration.pre_shared_keys;
+  }
   /// True if a handshake may have to stop and ask, whatever the client's name for us is.
   bool may_ask() const noexcept {
-    return authenticates_clients() || configuration.ask_about_unknown_names ||
-           std::ranges::any_of(of_names, [](const auto& each) { return each->authenticates_clients(); });
+    return authenticates_peers() || configuration.ask_about_unknown_names ||
+           std::ranges::any_of(of_names, [](const auto& each) { return each->authenticates_peers(); });
   }
 };
 

@@ -24,7 +24,7 @@ struct ocsp_response;
 
 /// Copies share the certificates and the key.
 struct identity_data {
-  std::shared_ptr<X509> certificate;        ///< the server's own
+  std::shared_ptr<X509> certificate;        ///< the identity's own
   std::shared_ptr<STACK_OF(X509)> issuers;  ///< the rest of the chain as it is sent; may be empty, is never null
   std::shared_ptr<EVP_PKEY> key;
   std::shared_ptr<const ocsp_response> staple;  ///< null: none. `certificate` has it too: ocsp_stapling

@@ -3,6 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "identity_issuers.hpp"
 
+#include "der_encoding.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <map>
@@ -17,13 +19,9 @@ namespace {
 std::string der_of(const STACK_OF(X509) * issuers) {
   std::string all;
   for (int i = 0; i < sk_X509_num(issuers); ++i) {
-    const X509* const each = sk_X509_value(issuers, i);
-    const int size = i2d_X509(each, nullptr);
-    if (size <= 0) return {};
-    const std::size_t begin = all.size();
-    all.resize(begin + static_cast<std::size_t>(size));
-    auto* out = reinterpret_cast<unsigned char*>(all.data() + begin);
-    if (i2d_X509(each, &out) != size) return {};
+    const der_encoding each(sk_X509_value(issuers, i));
+    if (each.bytes().empty()) return {};
+    all += each.bytes();
   }
   return all;
 }

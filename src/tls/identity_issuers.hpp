@@ -1,4 +1,4 @@
-// identity_issuers: the chains above the servers' own certificates, each once however many identities have it.
+// identity_issuers: the chains above identities' own certificates, each once however many identities have it.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TLS_IDENTITY_ISSUERS_HPP

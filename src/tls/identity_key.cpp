@@ -3,26 +3,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "identity_key.hpp"
 
+#include "der_encoding.hpp"
+
 #include <utility>
-#include <vector>
 
 namespace sallyport::detail {
 namespace {
-
-using bytes = std::vector<unsigned char>;
-
-/// Empty if OpenSSL can't.
-template <class Object>
-bytes der_of(const Object* object, int (*encode)(const Object*, unsigned char**)) {
-  const int size = encode(object, nullptr);
-  if (size <= 0) return {};
-  bytes der(static_cast<std::size_t>(size));
-  unsigned char* out = der.data();
-  if (encode(object, &out) != size) return {};
-  return der;
-}
-
-bytes der_of_key(const X509* certificate) { return der_of(X509_get_X509_PUBKEY(certificate), i2d_X509_PUBKEY); }
 
 /// Public and private keys of the same provider work by the same code. Keys of engines have none.
 bool are_of_one_provider(const EVP_PKEY* one, const EVP_PKEY* other) noexcept {
@@ -42,19 +28,20 @@ x509_ptr with_shared_key(x509_ptr certificate, EVP_PKEY* key) {
     ERR_clear_error();
     return certificate;
   }
-  const bytes before = der_of(certificate.get(), i2d_X509);
-  const bytes key_before = der_of_key(certificate.get());
-  if (before.empty() || key_before.empty()) {
+  const der_encoding before(certificate.get());
+  const der_encoding key_before(X509_get_X509_PUBKEY(certificate.get()));
+  if (before.bytes().empty() || key_before.bytes().empty()) {
     ERR_clear_error();
     return certificate;
   }
   // OpenSSL encodes the key anew. The encoding that goes out is the one it keeps of the whole certificate, but others
   // look at the key's own.
   const bool is_same = X509_set_pubkey(certificate.get(), key) == 1 && has_shared_key(certificate.get(), key) &&
-                       der_of_key(certificate.get()) == key_before && der_of(certificate.get(), i2d_X509) == before;
+                       der_encoding(X509_get_X509_PUBKEY(certificate.get())).bytes() == key_before.bytes() &&
+                       der_encoding(certificate.get()).bytes() == before.bytes();
   if (!is_same) {
-    const unsigned char* in = before.data();
-    certificate.reset(d2i_X509(nullptr, &in, static_cast<long>(before.size())));
+    const auto* in = reinterpret_cast<const unsigned char*>(before.bytes().data());
+    certificate.reset(d2i_X509(nullptr, &in, static_cast<long>(before.bytes().size())));
     if (certificate) X509_check_purpose(certificate.get(), -1, 0);  // decodes the extensions now: see ocsp_stapling
   }
   ERR_clear_error();

@@ -38,7 +38,7 @@ bool is_same(const identity_choice& one, const identity_choice& other) noexcept 
 bool choose_for_unknown_name(session_impl& session) {
   const ssl_configuration& all = session.settings.of_all().configuration;
   if (all.ask_about_unknown_names) {
-    if (!session.client->ask(handshake_question::unknown_server_name)) return false;
+    if (!session.peer->ask(handshake_question::unknown_server_name)) return false;
     if (!session.answered_identity.empty()) return true;
   }
   return all.unknown_names == unknown_name_policy::use_default;

@@ -11,8 +11,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "pre_shared_key_callbacks.hpp"
 
-#include "client_verification.hpp"
 #include "offered_identities.hpp"
+#include "peer_verification.hpp"
 #include "session_callbacks.hpp"
 
 #include <openssl/rand.h>
@@ -45,7 +45,7 @@ pre_shared_key decoy(pre_shared_key_hash hash = pre_shared_key_hash::sha256) {
 }
 
 /// Asks the application for one identity's key. Refused or not answered, the identity is an unknown one.
-void ask_for_key(client_authentication& client, std::string_view identity) {
+void ask_for_key(peer_authentication& client, std::string_view identity) {
   client.identity = identity;
   client.key = {};
   client.knows_identity = client.ask(handshake_question::pre_shared_key) && !client.key.empty();
@@ -120,8 +120,8 @@ std::vector<offered_identity> usable_identities(SSL* ssl) {
 int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESSION** found) noexcept {
   *found = nullptr;
   session_impl* session = session_impl::of(ssl);
-  if (session == nullptr || !session->client || !session->client->uses_key) return 1;
-  const client_authentication& client = *session->client;
+  if (session == nullptr || !session->peer || !session->peer->uses_key) return 1;
+  const peer_authentication& client = *session->peer;
   if (std::string_view(reinterpret_cast<const char*>(identity), size) != client.identity) return 1;
 
   *found = session_of_key(ssl, client.key).release();
@@ -132,8 +132,8 @@ int find_key(SSL* ssl, const unsigned char* identity, std::size_t size, SSL_SESS
 unsigned give_key(SSL* ssl, const char* identity, unsigned char* key, unsigned size) noexcept try {
   session_impl* session = session_impl::of(ssl);
   // OpenSSL asks this in TLS 1.3, too, about identities that find_key() didn't know.
-  if (session == nullptr || !session->client || SSL_version(ssl) != TLS1_2_VERSION) return 0;
-  client_authentication& client = *session->client;
+  if (session == nullptr || !session->peer || SSL_version(ssl) != TLS1_2_VERSION) return 0;
+  peer_authentication& client = *session->peer;
   // An empty name is nobody's: it would read as if no key had been used.
   if (identity != nullptr && *identity != '\0') ask_for_key(client, identity);
   if (!client.knows_identity || !may_use_key(*session)) client.key = decoy();
@@ -167,7 +167,7 @@ ssl_session_ptr session_of_key(SSL* ssl, const pre_shared_key& key) noexcept {
 }
 
 bool ask_for_offered_keys(session_impl& session, int& alert) {
-  client_authentication& client = *session.client;
+  peer_authentication& client = *session.peer;
   SSL* const ssl = session.ssl.get();
   std::vector<offered_identity> offered;
   if (offers_tls_1_3(client_hello_extension(ssl, TLSEXT_TYPE_supported_versions)) &&

@@ -58,6 +58,10 @@ bool set_protocol(context_data& data) {
   SSL_CTX* const ctx = data.ssl_ctx.get();
   const ssl_configuration& configuration = data.configuration;
   choose_groups(data);
+  for (const std::string& name : configuration.alpn_protocols) {
+    data.alpn_wire += static_cast<char>(name.size());
+    data.alpn_wire += name;
+  }
   const auto or_profile = [](const std::string& setting, const char* profile) {
     return setting.empty() ? profile : setting.c_str();
   };

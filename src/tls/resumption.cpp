@@ -137,7 +137,7 @@ int write_note(SSL* ssl, void*) noexcept {
   } else {
     const session_impl* const self = session_impl::of(ssl);
     const std::int64_t good_until =
-        self != nullptr && self->client ? self->client->good_until : std::numeric_limits<std::int64_t>::max();
+        self != nullptr && self->peer ? self->peer->good_until : std::numeric_limits<std::int64_t>::max();
     note.ends = std::min<std::int64_t>(now + settings.configuration.resumption_lifetime.count(), good_until);
   }
   const auto bytes = encoded(note);
@@ -179,7 +179,7 @@ bool is_still_good(SSL* ssl, SSL_SESSION* session) noexcept {
   session_impl* const self = session_impl::of(ssl);
   if (self == nullptr) return settings.configuration.allow.empty();
   // A client that also offers a pre-shared key is who the key says.
-  if (self->client && self->client->uses_key) return false;
+  if (self->peer && self->peer->uses_key) return false;
   return authorize(*self, leaf);
 }
 
@@ -254,18 +254,18 @@ std::int64_t end_of_validity(X509_STORE_CTX* verified, const ssl_configuration& 
 }
 
 bool may_be_resumed(const session_impl& session) noexcept {
-  if (!session.client) return true;
-  const client_authentication& client = *session.client;
+  if (!session.peer) return true;
+  const peer_authentication& client = *session.peer;
   if (!client.errors.empty() || client.uses_key || client.chosen_alert) return false;
   return client.chain.empty() ||
          i2d_X509(client.chain.front().data().certificate.get(), nullptr) <= largest_certificate;
 }
 
-void remember_resumed_client(session_impl& session) {
-  client_authentication& client = *session.client;
-  if (!client.chain.empty() || client.uses_key || SSL_session_reused(session.ssl.get()) != 1) return;
+void remember_resumed_peer(session_impl& session) {
+  peer_authentication& peer = *session.peer;
+  if (!peer.chain.empty() || peer.uses_key || SSL_session_reused(session.ssl.get()) != 1) return;
   X509* const leaf = SSL_get0_peer_certificate(session.ssl.get());
-  if (leaf != nullptr) client.chain.push_back(certificate_of(leaf));
+  if (leaf != nullptr) peer.chain.push_back(certificate_of(leaf));
 }
 
 }  // namespace sallyport::detail

@@ -28,9 +28,9 @@ std::int64_t end_of_validity(X509_STORE_CTX* verified, const ssl_configuration& 
 /// certificate is very large.
 bool may_be_resumed(const session_impl& session) noexcept;
 
-/// After the handshake: the certificate of a client that has been resumed, which it hasn't shown this time. Throws
-/// std::bad_alloc.
-void remember_resumed_client(session_impl& session);
+/// After the handshake: the certificate of a peer whose session has been resumed, which it hasn't shown this time.
+/// Throws std::bad_alloc.
+void remember_resumed_peer(session_impl& session);
 
 }  // namespace sallyport::detail
 

@@ -4,7 +4,7 @@
 // latest, and only then looks whether the issuer has signed it. So a list of somebody else's would stand in the way of
 // the issuer's own. It is therefore given only lists whose signature is good.
 //
-// (2): it verifies the signature of the whole list for each certificate of each client, the root's included: of a list
+// (2): it verifies the signature of the whole list for each certificate of each peer, the root's included: of a list
 // of some megabytes that is longer than all of the handshake. Here it is done once for each CA.
 //
 // (3): it looks for lists before it has verified any signature of the chain, and goes on after errors. So whoever takes
@@ -179,7 +179,7 @@ bool may_judge(X509_STORE_CTX* verification) {
 
 // ---- looking for lists ----
 
-/// True if the chain's signatures lead from the client's own certificate to the trust store, by way of CAs. From the
+/// True if the chain's signatures lead from the peer's own certificate to the trust store, by way of CAs. From the
 /// top down: what a stranger has made ends it at once.
 bool is_vouched_for(const X509_STORE_CTX* verification) noexcept {
   const STACK_OF(X509)* const chain = X509_STORE_CTX_get0_chain(verification);

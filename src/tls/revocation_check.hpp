@@ -1,4 +1,4 @@
-// revocation_check: how OpenSSL comes by the revocation lists when it verifies a client's certificate.
+// revocation_check: how OpenSSL comes by the revocation lists when it verifies a peer's certificate.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TLS_REVOCATION_CHECK_HPP

@@ -5,9 +5,9 @@
 
 #include "authorization.hpp"
 #include "chosen_alert.hpp"
-#include "client_verification.hpp"
 #include "first_record.hpp"
 #include "name_selection.hpp"
+#include "peer_verification.hpp"
 #include "pre_shared_key_callbacks.hpp"
 #include "resumption.hpp"
 #include "server_offer.hpp"
@@ -50,7 +50,7 @@ std::string_view what_is_missing(const error_code& reason) noexcept {
 
 /// Why a client was refused by an alert that OpenSSL doesn't send.
 failure why_refused(const detail::session_impl& session) {
-  const detail::client_authentication& client = *session.client;
+  const detail::peer_authentication& client = *session.peer;
   if (client.denied) return {handshake_error::denied_by_policy, detail::denial(session)};
   if (client.verdict) return {detail::reason_of(*client.verdict), client.verdict->error_string()};
   return {handshake_error::client_certificate_rejected, "the application refuses the client's certificate"};
@@ -73,7 +73,7 @@ failure why_handshake_failed(const detail::session_impl& session) {
   }
   if (session.changed_server_name)
     return {handshake_error::protocol_violation, "the second ClientHello asks for another name than the first"};
-  const detail::client_authentication* client = session.client.get();
+  const detail::peer_authentication* client = session.peer.get();
   if (client == nullptr || why.code == handshake_error::alert_from_client) return why;
   if (client->withdrew_key) {
     return {handshake_error::protocol_violation, "the second ClientHello lacks the pre-shared key of the first"};
@@ -147,25 +147,25 @@ bool is_empty_certificate(int version, std::span<const unsigned char> message) n
 }  // namespace
 
 detail::session_impl::session_impl(const context& configuration) : settings(configuration) {
-  if (settings.data().may_ask()) client = std::make_unique<client_authentication>();
+  if (settings.data().may_ask()) peer = std::make_unique<peer_authentication>();
 }
 
 void detail::session_impl::make_client(std::string name, std::string to_resume) {
   as_client = std::make_unique<client_side>();
   as_client->to_resume = std::move(to_resume);
   server_name = std::move(name);
-  if (!client) client = std::make_unique<client_authentication>();
+  if (!peer) peer = std::make_unique<peer_authentication>();
 }
 
 detail::session_impl::~session_impl() {
-  if (!client || !client->call.is_suspended()) return;
+  if (!peer || !peer->call.is_suspended()) return;
   // OpenSSL's frames are on the other stack. Refused, they return; what they write goes nowhere.
   std::array<std::byte, 512> nowhere;
   io_window window{{}, nowhere, 0};
   const step_scope scope(bio, window);
   const clean_error_queue errors;
-  client->refused = true;
-  client->call.resume();
+  peer->refused = true;
+  peer->call.resume();
 }
 
 detail::session_impl* detail::session_impl::of(const SSL* ssl) noexcept {
@@ -191,7 +191,7 @@ step detail::session_impl::fail(detail::failure failure) {
   failed = true;
   error = failure.code;
   error_detail = std::move(failure.detail);
-  if (client) client->key = {};
+  if (peer) peer->key = {};
   return {progress::failed};
 }
 
@@ -234,17 +234,17 @@ step detail::session_impl::stream_result() {
 /// SSL_do_handshake, on a stack of its own where it may have to stop and ask.
 step detail::session_impl::do_handshake() {
   int done = 0;
-  if (!client) {
+  if (!peer) {
     done = SSL_do_handshake(ssl.get());
   } else {
     const auto call = [](void* handle) { return SSL_do_handshake(static_cast<SSL*>(handle)); };
-    if (client->call.is_suspended()) {
-      client->call.resume();
-    } else if (!client->call.start(call, ssl.get())) {
+    if (peer->call.is_suspended()) {
+      peer->call.resume();
+    } else if (!peer->call.start(call, ssl.get())) {
       return fail({handshake_error::internal, "out of memory for a handshake that can be interrupted"});
     }
-    if (client->call.is_suspended()) return {progress::want_answer};
-    done = client->call.value();
+    if (peer->call.is_suspended()) return {progress::want_answer};
+    done = peer->call.value();
   }
   if (done == 1) return finish();
   const step result = handshake_result(done);
@@ -256,19 +256,19 @@ step detail::session_impl::do_handshake() {
 step detail::session_impl::finish() {
   if (as_client) {
     if (auto why = finish_client_side(*this)) return fail(*std::move(why));
-  } else if (client) {
-    client->key = {};
+  } else if (peer) {
+    peer->key = {};
     // A key that was offered in TLS 1.3 need not have been used.
     const bool used =
-        client->uses_key && (SSL_version(ssl.get()) != TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 1);
-    if (!used) client->identity.clear();
-    remember_resumed_client(*this);
+        peer->uses_key && (SSL_version(ssl.get()) != TLS1_3_VERSION || SSL_session_reused(ssl.get()) == 1);
+    if (!used) peer->identity.clear();
+    remember_resumed_peer(*this);
     // Nobody else looks at who was refused, and by what way a client has come here.
-    if (!client->chosen_alert && !is_authorized(*this)) {
-      client->denied = true;
-      client->chosen_alert = alert_type::access_denied;
+    if (!peer->chosen_alert && !is_authorized(*this)) {
+      peer->denied = true;
+      peer->chosen_alert = alert_type::access_denied;
     }
-    if (client->chosen_alert) {
+    if (peer->chosen_alert) {
       send_chosen_alert(*this);
       return fail(why_refused(*this));
     }
@@ -279,7 +279,7 @@ step detail::session_impl::finish() {
 }
 
 void detail::session_impl::remember(session_event event) noexcept {
-  if (event_count < events.size()) events[event_count++] = event;
+  if (!events.add(event)) bio.cut_off = true;  // rather end than let something happen that nobody is told
 }
 
 void detail::session_impl::count_message_without_data() noexcept {
@@ -314,7 +314,7 @@ void detail::session_impl::on_message(int sent, int version, int content_type, c
     if (bytes[0] == SSL3_MT_FINISHED && !may_be_resumed(session)) SSL_set_num_tickets(ssl, 0);
     // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now. Whoever has
     // named a pre-shared key was asked about then, and has no business to come here.
-    if (bytes[0] == SSL3_MT_CERTIFICATE && session.client && !session.client->uses_key &&
+    if (bytes[0] == SSL3_MT_CERTIFICATE && session.peer && !session.peer->uses_key &&
         is_empty_certificate(version, {bytes, size}) &&
         session.settings.configuration().verify_mode == peer_verify_mode::verify &&
         accepts_empty_certificate(session)) {
@@ -356,7 +356,7 @@ session& session::operator=(session&&) noexcept = default;
 
 step session::handshake(io_window& window) {
   detail::session_impl& self = *impl_;
-  self.event_count = 0;
+  self.events.clear();
   if (self.failed) return {progress::failed};
   if (self.phase == handshake_phase::complete) return {progress::done};
 
@@ -396,7 +396,7 @@ step session::handshake(io_window& window) {
 
 step session::read(io_window& window, std::span<std::byte> plaintext) {
   detail::session_impl& self = *impl_;
-  self.event_count = 0;
+  self.events.clear();
   if (self.failed) return {progress::failed};
   assert(self.phase == handshake_phase::complete && !plaintext.empty());
 
@@ -419,7 +419,7 @@ step session::read(io_window& window, std::span<std::byte> plaintext) {
 
 step session::write(io_window& window, std::span<const std::byte> plaintext) {
   detail::session_impl& self = *impl_;
-  self.event_count = 0;
+  self.events.clear();
   if (self.failed) return {progress::failed};
   assert(self.phase == handshake_phase::complete);
 
@@ -442,7 +442,7 @@ step session::write(io_window& window, std::span<const std::byte> plaintext) {
 
 step session::shutdown(io_window& window) {
   detail::session_impl& self = *impl_;
-  self.event_count = 0;
+  self.events.clear();
   if (self.failed) return {progress::failed};
   assert(self.phase == handshake_phase::complete);
 
@@ -469,7 +469,7 @@ session session::lend() {
   return lent;
 }
 
-std::span<const session_event> session::events() const noexcept { return {impl_->events.data(), impl_->event_count}; }
+std::span<const session_event> session::events() const noexcept { return impl_->events.all(); }
 error_code session::error() const noexcept { return impl_->error; }
 const std::string& session::error_detail() const noexcept { return impl_->error_detail; }
 handshake_phase session::phase() const noexcept { return impl_->phase; }

@@ -11,7 +11,7 @@ namespace sallyport::detail {
 /// Called once for each SSL_CTX, by context::make(). Sessions made from it find their own state again.
 void install_session_callbacks(SSL_CTX* ssl_ctx) noexcept;
 
-/// Lets sessions judge the client's certificate: each error becomes a question. In client_verification.cpp.
+/// Lets sessions judge the peer's certificate: each error becomes a question. In peer_verification.cpp.
 void install_verification_callbacks(SSL_CTX* ssl_ctx) noexcept;
 
 /// Lets sessions ask for pre-shared keys, in TLS 1.2 and 1.3. In pre_shared_key_callbacks.cpp.

@@ -4,17 +4,17 @@
 #ifndef SALLYPORT_TLS_SESSION_IMPL_HPP
 #define SALLYPORT_TLS_SESSION_IMPL_HPP
 
-#include "client_authentication.hpp"
 #include "client_offer.hpp"
 #include "client_side.hpp"
 #include "context_data.hpp"
+#include "event_list.hpp"
 #include "failure_reason.hpp"
 #include "openssl.hpp"
+#include "peer_authentication.hpp"
 #include "window_bio.hpp"
 
 #include <sallyport/session.hpp>
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -69,10 +69,9 @@ struct session_impl {
 
   settings_in_force settings;
   window_bio bio;
-  ssl_ptr ssl;                                    // made when the first bytes turn out to be TLS
-  std::unique_ptr<client_authentication> client;  // null if there is nothing that might be asked; of the peer: a server
-                                                  // is asked about by a client's session
-  std::unique_ptr<client_side> as_client;         // null on the server's side
+  ssl_ptr ssl;                                // made when the first bytes turn out to be TLS
+  std::unique_ptr<peer_authentication> peer;  // null if there is nothing that might be asked
+  std::unique_ptr<client_side> as_client;     // null on the server's side
   handshake_phase phase = handshake_phase::before_client_hello;
   unsigned messages_without_data = 0;
   bool close_notify_sent = false;
@@ -96,9 +95,7 @@ struct session_impl {
   identity_choice answered_identity;  // by the application, for a name that is nobody's
   client_offer offer;                 // forgotten when the handshake is complete
 
-  // A step makes a handful of events at most; what a flood of warning alerts would add beyond is dropped.
-  std::array<session_event, 8> events{};
-  std::size_t event_count = 0;
+  event_list events;
 };
 
 }  // namespace sallyport::detail

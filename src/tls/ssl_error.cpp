@@ -1,4 +1,4 @@
-// ssl_error: what is wrong with a client's certificate.
+// ssl_error: what is wrong with a peer's certificate.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include <sallyport/ssl_error.hpp>
@@ -17,7 +17,7 @@ namespace sallyport {
 
 namespace {
 
-// A client may send names of any length, and each becomes a line of the log.
+// A peer may send names of any length, and each becomes a line of the log.
 constexpr std::size_t longest_name = 128;
 
 std::string short_name(std::string name) { return detail::shortened(std::move(name), longest_name); }

@@ -89,6 +89,16 @@ error out_of_memory(const std::string& name) {
   return {configuration_error::internal, name + ": " + (reason.empty() ? "out of memory" : reason)};
 }
 
+result<void> add_file(builder& store, const std::filesystem::path& file) {
+  const std::string name = file.string();
+  const auto contents = detail::read_file(file, file_limit);
+  if (!contents) return contents.error();
+  auto parsed = detail::certificates_from_pem({.text = contents->text.view(), .name = name, .is_file = true});
+  if (!parsed) return parsed.error();
+  if (!store.add(std::move(*parsed), name)) return out_of_memory(name);
+  return {};
+}
+
 // OpenSSL's own way: a variable of the environment, unless the program is setuid, else what it was built with.
 std::string system_path(const char* variable, const char* built_in) {
   const char* value = ::secure_getenv(variable);
@@ -126,13 +136,8 @@ result<trust_store> trust_store::from_pem(std::string_view certificates) {
 }
 
 result<trust_store> trust_store::from_pem_file(const std::filesystem::path& file) {
-  const std::string name = file.string();
-  const auto contents = detail::read_file(file, file_limit);
-  if (!contents) return contents.error();
-  auto parsed = detail::certificates_from_pem({.text = contents->text.view(), .name = name, .is_file = true});
-  if (!parsed) return parsed.error();
   builder store;
-  if (!store.add(std::move(*parsed), name)) return out_of_memory(name);
+  if (auto added = add_file(store, file); !added) return added.error();
   return trust_store{store.finish()};
 }
 
@@ -141,12 +146,7 @@ result<trust_store> trust_store::from_directory(const std::filesystem::path& dir
   if (!files) return files.error();
   builder store;
   for (const std::filesystem::path& file : *files) {
-    const std::string name = file.string();
-    const auto contents = detail::read_file(file, file_limit);
-    if (!contents) return contents.error();
-    auto parsed = detail::certificates_from_pem({.text = contents->text.view(), .name = name, .is_file = true});
-    if (!parsed) return parsed.error();
-    if (!store.add(std::move(*parsed), name)) return out_of_memory(name);
+    if (auto added = add_file(store, file); !added) return added.error();
   }
   if (store.empty()) {
     return error{configuration_error::no_certificate,

@@ -46,7 +46,7 @@ bool set_trust(SSL_CTX* ctx, const ssl_configuration& configuration) {
 
 }  // namespace
 
-bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
+bool set_verification_of_clients(SSL_CTX* ctx, const ssl_configuration& configuration) {
   switch (configuration.verify_mode) {
     case peer_verify_mode::none:
       SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, nullptr);
@@ -69,7 +69,7 @@ bool set_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
   return set_client_ca_names(ctx, configuration.ca_certificates->data()) && set_trust(ctx, configuration);
 }
 
-bool set_client_verification(SSL_CTX* ctx, const ssl_configuration& configuration) {
+bool set_verification_of_servers(SSL_CTX* ctx, const ssl_configuration& configuration) {
   switch (configuration.verify_mode) {
     case peer_verify_mode::none:
       // Its certificate comes all the same, and is told.

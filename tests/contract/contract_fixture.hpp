@@ -19,6 +19,8 @@
 
 namespace sallyport::test {
 
+inline const std::string alices_key(32, 'k');
+
 inline std::string line_of_errors(std::string line, std::span<const ssl_error> errors) {
   for (const auto& error : errors) line += " " + std::string(to_string(error.code));
   return line;

@@ -21,8 +21,6 @@
 namespace sallyport::test {
 namespace {
 
-const std::string alices_key(32, 'k');
-
 class defect : public contract_fixture {
  protected:
   std::ptrdiff_t count(std::string_view line) const { return std::count(trace.begin(), trace.end(), line); }

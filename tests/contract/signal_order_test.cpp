@@ -10,8 +10,6 @@
 namespace sallyport::test {
 namespace {
 
-const std::string alices_key(32, 'k');
-
 class signal_order : public contract_in_both_versions {
  protected:
   /// The alert for a client that has shown no certificate (RFC 8446 section 4.4.2.4; TLS 1.2 has no such alert).

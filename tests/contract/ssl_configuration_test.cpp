@@ -341,8 +341,6 @@ TEST_P(ssl_configuration_contract_of_both, session_tickets_are_good_for_clients_
 
 // --- the pre-shared key authenticator ---
 
-const std::string alices_key(32, 'k');
-
 class pre_shared_key_contract : public contract_in_both_versions {
  protected:
   pre_shared_key_contract() {

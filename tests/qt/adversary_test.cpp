@@ -3,9 +3,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
 #include "support/qt_peer.hpp"
-#include "support/socket_settings.hpp"
+#include "support/socket_pair.hpp"
 #include "support/test_servers.hpp"
-#include "support/tls_peer.hpp"
 
 #include "socks5_dialogue.hpp"
 #include "ssl_socket_private.hpp"
@@ -45,26 +44,6 @@ using qt::SslConfiguration;
 using qt::SslServer;
 using qt::SslSocket;
 using qt::SslSocketPrivate;
-
-struct encrypted_pair {
-  explicit encrypted_pair(const memory_client_options& options = {}) : peer(options) {
-    socket.setSslConfiguration(server_settings());
-    socket.setSocketDescriptor(peer.take_descriptor());
-    socket.startServerEncryption();
-    peer.encrypt();
-    EXPECT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
-    settle();
-  }
-  void settle(int turns = 10) {
-    for (; turns > 0; --turns) {
-      peer.turn();
-      QCoreApplication::processEvents();
-    }
-  }
-
-  tls_peer peer;
-  SslSocket socket;
-};
 
 /// Writes the client's records of TLS 1.2 that OpenSSL wouldn't write. AES-128-GCM with SHA-256 alone.
 class forged_records {
@@ -141,7 +120,7 @@ TYPED_TEST_SUITE(qt_adversary_both, sockets);
 
 TYPED_TEST(qt_adversary_both, a_new_socket_trusts_whom_the_program_trusts_by_default) {
   ::QSslConfiguration pinned = ::QSslConfiguration::defaultConfiguration();
-  pinned.setCaCertificates({qt_certificate(make_ca("The program's own").certificate)});
+  pinned.setCaCertificates({qt_certificate(make_ca("The program's own"))});
   pinned.setProtocol(QSsl::TlsV1_3);
   const default_configuration set(pinned);
   const TypeParam socket;
@@ -159,8 +138,7 @@ TEST(qt_adversary, errors_ignored_for_one_client_are_not_ignored_for_the_next) {
   const auto gets_in = [&] {
     tls_peer peer;
     socket.setSocketDescriptor(peer.take_descriptor());
-    socket.startServerEncryption();
-    peer.encrypt();
+    begin(socket, peer);
     EXPECT_TRUE(
         peer.until([&] { return socket.isEncrypted() || socket.state() == QAbstractSocket::UnconnectedState; }));
     const bool is_in = socket.isEncrypted();
@@ -184,7 +162,7 @@ TEST(qt_adversary, qts_type_does_not_drop_our_rules) {
 }
 
 TEST(qt_adversary, qts_comparison_misses_nothing_that_the_cache_relies_on) {
-  const auto key = qt_server_credentials();
+  const auto key = issue(test_ca(), {.common_name = "server"});
   const struct {
     const char* name;
     std::function<void(::QSslConfiguration&)> set;
@@ -230,8 +208,7 @@ TEST(qt_adversary, qts_comparison_misses_nothing_that_the_cache_relies_on) {
 // --- plain text ---
 
 TEST(qt_adversary, nothing_that_comes_in_plain_text_is_taken_for_encrypted) {
-  qt_peer peer(
-      peer_settings(), [](::QSslSocket& client) { client.write("250 welcome\r\n"); }, peer_begins::plain);
+  qt_peer peer([](::QSslSocket& client) { client.write("250 welcome\r\n"); }, peer_begins::plain);
   SslSocket socket;
   socket.setSslConfiguration(client_settings());
   QByteArray read;
@@ -275,7 +252,7 @@ TEST(qt_adversary, alerts_that_wait_do_not_pile_up) {
     pair.settle(2);
   }
   EXPECT_EQ(pair.socket.state(), QAbstractSocket::ConnectedState) << pair.socket.errorString().toStdString();
-  EXPECT_LT(SslSocketPrivate::of(pair.socket).events_untold.size(), 100U) << "of a client that reads nothing";
+  EXPECT_LT(SslSocketPrivate::of(pair.socket).untold.events.size(), 100U) << "of a client that reads nothing";
 }
 
 /// Connects, and is gone.

@@ -4,9 +4,8 @@
 #include "support/event_loop.hpp"
 #include "support/qt_peer.hpp"
 #include "support/record_sealer.hpp"
-#include "support/socket_settings.hpp"
+#include "support/socket_pair.hpp"
 #include "support/test_servers.hpp"
-#include "support/tls_peer.hpp"
 #include "support/traced_ssl_server.hpp"
 
 #include <sallyport/qt/ssl_socket.hpp>
@@ -37,7 +36,7 @@ using qt::SslSocket;
 TEST(findings, new_sockets_have_the_default_configuration_of_that_time) {
   const QSslConfiguration before = QSslConfiguration::defaultConfiguration();
   const auto restore = qScopeGuard([&] { QSslConfiguration::setDefaultConfiguration(before); });
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   SslSocket older;
   QSslConfiguration pinned = before;
   pinned.setCaCertificates({qt_certificate(test_ca())});
@@ -66,11 +65,8 @@ class findings_alerts : public testing::Test {
 
   /// A client with TLS 1.2 that doesn't read, until the kernel takes nothing more.
   findings_alerts() {
-    socket.setSslConfiguration(server_settings());
-    socket.setSocketDescriptor(peer.take_descriptor());
-    socket.startServerEncryption();
-    peer.encrypt();
-    EXPECT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
+    adopt(socket, peer);
+    encrypt(socket, peer);
     peer.stop_reading();
     socket.setWriteBufferLimit(0);
     socket.write(QByteArray(20'000'000, 'x'));
@@ -191,7 +187,7 @@ TEST(findings, plain_text_is_not_received_before_tls_in_a_slot_that_runs_an_even
 }
 
 TEST(findings, tls_begins_after_a_slot_that_runs_an_event_loop) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   SslSocket socket;
   socket.setSslConfiguration(client_settings());
   QObject::connect(&socket, &QAbstractSocket::stateChanged, [](QAbstractSocket::SocketState state) {
@@ -212,9 +208,7 @@ TEST(findings, a_slot_that_writes_beyond_the_limit_before_it_reads_does_not_stop
   socket.setReadBufferSize(1000);
   socket.setWriteBufferLimit(10'000);
   socket.setSocketDescriptor(peer.take_descriptor());
-  socket.startServerEncryption();
-  peer.encrypt();
-  ASSERT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
+  encrypt(socket, peer);
   qint64 read = 0;
   QObject::connect(&socket, &QIODevice::readyRead, [&] {
     socket.write(QByteArray(50'000, 'x'));
@@ -227,7 +221,7 @@ TEST(findings, a_slot_that_writes_beyond_the_limit_before_it_reads_does_not_stop
 // --- what was ignored with the peer before ---
 
 TEST(findings, errors_that_were_ignored_are_not_ignored_with_the_next_peer) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   SslSocket socket;
   const auto begin = [&] {
     QTcpSocket connected;
@@ -256,7 +250,7 @@ TEST(findings, errors_that_were_ignored_are_not_ignored_with_the_next_peer) {
 // --- a name to verify ---
 
 TEST(findings, the_name_given_for_one_connection_is_not_that_of_the_next) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   SslSocket socket;
   socket.setSslConfiguration(client_settings());
   const auto finishes = [&] {
@@ -289,8 +283,7 @@ TEST(findings, nothing_is_sent_in_plain_text_when_the_configuration_is_refused) 
     SslSocket socket;
     QSslConfiguration faulty;
     faulty.setCiphers({QSslCipher()});
-    socket.setSslConfiguration(faulty);
-    socket.setSocketDescriptor(peer.take_descriptor());
+    adopt(socket, peer, faulty);
     const auto write = [&] {
       socket.write("secret");
       socket.flush();

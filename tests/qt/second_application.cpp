@@ -3,7 +3,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
-#include "support/socket_settings.hpp"
+#include "support/settings.hpp"
 #include "support/tls_peer.hpp"
 
 #include <sallyport/qt/ssl_socket.hpp>

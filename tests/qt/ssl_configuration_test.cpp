@@ -222,6 +222,7 @@ TEST(qt_ssl_configuration, without_results_only_the_settings_are_left) {
   for (const auto fill_in :
        {+[](SslConfigurationData& d) { d.session_cipher = QSslCipher(QStringLiteral("TLS_AES_128_GCM_SHA256")); },
         +[](SslConfigurationData& d) { d.session_protocol = QSsl::TlsV1_3; },
+        +[](SslConfigurationData& d) { d.ephemeral_server_key = "DER"; },
         +[](SslConfigurationData& d) { d.next_negotiated_protocol = "h2"; },
         +[](SslConfigurationData& d) {
           d.next_protocol_negotiation_status = SslConfiguration::NextProtocolNegotiationNegotiated;

@@ -9,6 +9,7 @@
 #include "support/traced_ssl_server.hpp"
 
 #include <QtCore/QFile>
+#include <QtCore/QScopeGuard>
 #include <QtCore/QTemporaryDir>
 
 #include <gmock/gmock.h>
@@ -27,20 +28,6 @@ SslSocket* next_of(traced_ssl_server& server) {
   return server.take();
 }
 
-SslConfiguration verifying() {
-  auto configuration = localhost_configuration();
-  configuration.setPeerVerifyMode(::QSslSocket::VerifyPeer);
-  configuration.setCaCertificates({qt_certificate(test_ca())});
-  return configuration;
-}
-
-QSslConfiguration client_with(const credentials& shown) {
-  auto settings = client_settings();
-  settings.setLocalCertificate(qt_certificate(shown));
-  settings.setPrivateKey(qt_key(shown));
-  return settings;
-}
-
 TEST(ssl_server_configuration, a_faulty_one_is_refused_at_once_and_the_former_stays) {
   traced_ssl_server server;
   const auto former = server.sslConfiguration();
@@ -57,7 +44,7 @@ TEST(ssl_server_configuration, a_faulty_one_is_refused_at_once_and_the_former_st
 }
 
 TEST(ssl_server_configuration, a_hint_is_checked_before_anybody_has_the_keys) {
-  auto configuration = localhost_configuration();
+  auto configuration = server_settings();
   configuration.setPreSharedKeyIdentityHint(QByteArray(200, 'x'));
   SslServer server;
   EXPECT_FALSE(server.setSslConfiguration(configuration));
@@ -67,7 +54,7 @@ TEST(ssl_server_configuration, a_hint_is_checked_before_anybody_has_the_keys) {
 }
 
 TEST(ssl_server_configuration, what_goes_through_qts_type_keeps_what_that_lacks) {
-  auto configuration = verifying();
+  auto configuration = verifying_settings(::QSslSocket::VerifyPeer);
   configuration.setAccessRules({access_rule::parse("cn=alice").value()});
   traced_ssl_server server(configuration);
   ::QSslConfiguration part = server.sslConfiguration();
@@ -90,10 +77,33 @@ TEST(ssl_server_configuration, what_goes_through_qts_type_keeps_what_that_lacks)
 
 TEST(ssl_server_configuration, what_was_set_is_what_is_returned) {
   SslServer server;
-  const auto configuration = localhost_configuration();
+  const auto configuration = server_settings();
   ASSERT_TRUE(server.setSslConfiguration(configuration));
   EXPECT_EQ(server.sslConfiguration(), configuration);
   EXPECT_FALSE(server.sslConfiguration().ticketKeys());
+}
+
+TEST(ssl_server_configuration, is_its_sockets_whatever_the_default_is_and_no_others) {
+  const auto before = QSslConfiguration::defaultConfiguration();
+  const auto restore = qScopeGuard([&] { QSslConfiguration::setDefaultConfiguration(before); });
+  auto by_default = before;
+  by_default.setProtocol(QSsl::TlsV1_3);
+  QSslConfiguration::setDefaultConfiguration(by_default);
+  auto configuration = server_settings();
+  configuration.setProtocol(QSsl::TlsV1_2);
+  configuration.setResumptionLifetime(std::chrono::seconds(7));
+  traced_ssl_server server(configuration);
+  QObject::connect(&server, &SslServer::startedEncryptionHandshake, [&](SslSocket* socket) {
+    EXPECT_EQ(socket->sslConfiguration().resumptionLifetime(), std::chrono::seconds(7));
+    socket->setPeerVerifyDepth(3);
+    EXPECT_EQ(SslSocket().protocol(), QSsl::TlsV1_3);
+  });
+  const auto client = encrypted_client(server.serverPort());
+  auto* const socket = next_of(server);
+  ASSERT_NE(socket, nullptr);
+  EXPECT_EQ(socket->protocol(), QSsl::TlsV1_2);
+  EXPECT_EQ(socket->peerVerifyDepth(), 3);
+  EXPECT_EQ(server.sslConfiguration(), configuration);
 }
 
 TEST(ssl_server_configuration, a_new_one_is_for_the_clients_to_come_while_listening) {
@@ -105,7 +115,7 @@ TEST(ssl_server_configuration, a_new_one_is_for_the_clients_to_come_while_listen
   early.connectToHost(QHostAddress(QHostAddress::LocalHost), server.serverPort());
   ASSERT_TRUE(wait_until([&] { return server.has("S.newConnection"); }));
   const auto renewed = issue(test_ca(), {.common_name = "renewed", .names = {"localhost"}});
-  ASSERT_TRUE(server.setSslConfiguration(server_configuration(renewed)));
+  ASSERT_TRUE(server.setSslConfiguration(server_settings(renewed)));
   const auto late = encrypted_client(server.serverPort());
   ASSERT_TRUE(wait_until([&] { return late->isEncrypted(); }));
   EXPECT_EQ(late->peerCertificate(), qt_certificate(renewed));
@@ -126,7 +136,7 @@ TEST(ssl_server_configuration, sessions_are_resumed_also_after_a_new_configurati
     saved->write("x");
     ASSERT_TRUE(wait_until([&] { return QFile::exists(ticket); })) << saving.output();
 
-    ASSERT_TRUE(server.setSslConfiguration(localhost_configuration()));
+    ASSERT_TRUE(server.setSslConfiguration(server_settings()));
     s_client second(server.serverPort(), {version, "-sess_in", ticket});
     auto* const resumed = next_of(server);
     ASSERT_NE(resumed, nullptr);
@@ -151,7 +161,7 @@ TEST(ssl_server_configuration, another_servers_tickets_are_not_taken) {
 }
 
 TEST(ssl_server_configuration, identities_by_name) {
-  auto configuration = localhost_configuration();
+  auto configuration = server_settings();
   const auto second = issue(test_ca(), {.common_name = "second", .names = {"second.example"}});
   configuration.setIdentities({identity::from_pem(second.certificate, second.key).value()});
   traced_ssl_server server(configuration);
@@ -168,14 +178,15 @@ TEST(ssl_server_configuration, identities_by_name) {
 }
 
 TEST(ssl_server_configuration, access_rules) {
-  auto configuration = verifying();
+  auto configuration = verifying_settings(::QSslSocket::VerifyPeer);
   configuration.setAccessRules({access_rule::parse("cn=alice").value()});
   traced_ssl_server server(configuration);
-  const auto alice = encrypted_client(server.serverPort(), client_with(issue(test_ca(), {.common_name = "alice"})));
+  const auto alice = encrypted_client(server.serverPort(), client_settings(issue(test_ca(), {.common_name = "alice"})));
   auto* const socket = next_of(server);
   ASSERT_NE(socket, nullptr);
   EXPECT_EQ(socket->matchedRule(), "cn=alice");
-  const auto mallory = encrypted_client(server.serverPort(), client_with(issue(test_ca(), {.common_name = "mallory"})));
+  const auto mallory =
+      encrypted_client(server.serverPort(), client_settings(issue(test_ca(), {.common_name = "mallory"})));
   ASSERT_TRUE(wait_until([&] { return server.has("S.handshakeFailed denied_by_policy"); }));
   ASSERT_TRUE(wait_until([&] { return is_gone(*mallory); }));
 }
@@ -183,21 +194,21 @@ TEST(ssl_server_configuration, access_rules) {
 TEST(ssl_server_configuration, revocation) {
   const auto good = issue(test_ca(), {.common_name = "good"});
   const auto revoked = issue(test_ca(), {.common_name = "revoked"});
-  auto configuration = verifying();
+  auto configuration = verifying_settings(::QSslSocket::VerifyPeer);
   configuration.setRevocationLists(
       revocation_lists::from_bytes(make_list(test_ca(), {.revoked = {revoked.certificate}})).value());
   traced_ssl_server server(configuration);
-  const auto client = encrypted_client(server.serverPort(), client_with(good));
+  const auto client = encrypted_client(server.serverPort(), client_settings(good));
   EXPECT_NE(next_of(server), nullptr);
-  const auto late = encrypted_client(server.serverPort(), client_with(revoked));
+  const auto late = encrypted_client(server.serverPort(), client_settings(revoked));
   ASSERT_TRUE(wait_until([&] { return server.has("S.handshakeFailed client_certificate_revoked"); }));
-  EXPECT_TRUE(server.has("S.alertSent 44"));
+  EXPECT_TRUE(server.has("S.alertSent fatal 44"));
   ASSERT_TRUE(wait_until([&] { return is_gone(*late); }));
 }
 
 TEST(ssl_server_configuration, a_stapled_ocsp_response) {
   const auto shown = issue(test_ca(), {.common_name = "server", .names = {"localhost"}});
-  auto configuration = server_configuration(shown);
+  auto configuration = server_settings(shown);
   const std::string response = make_ocsp_response(test_ca(), shown.certificate);
   configuration.setOcspResponse(QByteArray::fromStdString(response));
   traced_ssl_server server(configuration);

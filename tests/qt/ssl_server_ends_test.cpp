@@ -23,14 +23,6 @@ using qt::SslServer;
 using qt::SslSocket;
 using testing::ElementsAre;
 
-/// Verifies clients, so that there are more signals.
-qt::SslConfiguration verifying() {
-  auto configuration = localhost_configuration();
-  configuration.setPeerVerifyMode(::QSslSocket::VerifyPeer);
-  configuration.setCaCertificates({qt_certificate(test_ca())});
-  return configuration;
-}
-
 TEST(ssl_server_close, ends_handshakes_with_a_reason_and_deletes_the_queue) {
   traced_ssl_server server;
   const auto client = encrypted_client(server.serverPort());
@@ -60,7 +52,7 @@ TEST(ssl_server_close, through_a_pointer_to_qtcpserver_is_noticed) {
 
 TEST(ssl_server_close, in_a_slot_of_the_handshake_and_nothing_is_queued_afterwards) {
   for (const bool through_base : {false, true}) {
-    traced_ssl_server server(verifying());
+    traced_ssl_server server(verifying_settings(::QSslSocket::VerifyPeer));
     QObject::connect(&server, &SslServer::sslErrors, [&](SslSocket* socket) {
       socket->ignoreSslErrors();
       through_base ? server.QTcpServer::close() : server.close();
@@ -184,7 +176,7 @@ void dismiss(QTcpSocket* socket) {
 // Clients of all kinds come; whatever was done, the server still serves if it is there and listens.
 TEST_P(ssl_server_slots, may_do_anything) {
   QObject parent;
-  for (const auto& configuration : {localhost_configuration(), verifying()}) {
+  for (const auto& configuration : {server_settings(), verifying_settings(::QSslSocket::VerifyPeer)}) {
     QPointer<SslServer> server(new SslServer(&parent));
     server->setHandshakeTimeout(60);
     ASSERT_TRUE(server->setSslConfiguration(configuration));
@@ -216,7 +208,7 @@ TEST_P(ssl_server_slots, may_do_anything) {
     server->setHandshakeTimeout(5000);
     server->disconnect();
     for (auto* const socket : server->findChildren<SslSocket*>()) socket->disconnect();
-    ASSERT_TRUE(server->setSslConfiguration(localhost_configuration()));
+    ASSERT_TRUE(server->setSslConfiguration(server_settings()));
     std::vector<tls_client> crowd;
     for (int i = 0; i < 4; ++i) crowd.push_back(encrypted_client(server->serverPort()));
     int served = 0;

@@ -193,6 +193,72 @@ TEST(ssl_server_limits, pausing_holds_within_a_burst_and_until_it_is_resumed) {
   ASSERT_TRUE(wait_until([&] { return server.count("S.newConnection") == 2; }));
 }
 
+TEST(ssl_server_limits, pausing_through_a_pointer_to_qtcpserver_holds_until_it_is_resumed) {
+  traced_ssl_server server;
+  QTcpServer& as_tcp_server = server;
+  const auto first = encrypted_client(server.serverPort());
+  const auto second = encrypted_client(server.serverPort());
+  ASSERT_TRUE(wait_until([&] { return server.count("S.pendingConnectionAvailable") == 2; }));
+  as_tcp_server.pauseAccepting();
+  const auto waiting = encrypted_client(server.serverPort());
+  ASSERT_TRUE(wait_until([&] { return waiting->state() == QAbstractSocket::ConnectedState; }));
+  ASSERT_NE(server.take(), nullptr);  // with Qt it ends here
+  handle_events();
+  delete server.take();
+  handle_events();
+  server.setMaxPendingConnections(5);
+  handle_events();
+  EXPECT_EQ(server.count("S.newConnection"), 2);
+  as_tcp_server.resumeAccepting();
+  EXPECT_TRUE(wait_until([&] { return waiting->isEncrypted() && server.hasPendingConnections(); }));
+  EXPECT_TRUE(serves(server));
+}
+
+TEST(ssl_server_limits, each_kind_of_pause_is_ended_by_each_kind_of_resuming) {
+  using function = void (*)(traced_ssl_server&);
+  const function pauses[] = {[](traced_ssl_server& server) { server.pauseAccepting(); },
+                             [](traced_ssl_server& server) { server.QTcpServer::pauseAccepting(); }};
+  const function ends[] = {[](traced_ssl_server& server) { server.resumeAccepting(); },
+                           [](traced_ssl_server& server) { server.QTcpServer::resumeAccepting(); },
+                           [](traced_ssl_server& server) {
+                             server.close();
+                             EXPECT_TRUE(server.listen(QHostAddress::LocalHost));
+                           },
+                           [](traced_ssl_server& server) {
+                             server.QTcpServer::close();
+                             EXPECT_TRUE(server.listen(QHostAddress::LocalHost));
+                           }};
+  for (const bool somebody_came_before : {true, false}) {
+    for (const auto& pause : pauses) {
+      for (const auto& end : ends) {
+        SCOPED_TRACE(testing::Message() << "pause " << (&pause - pauses) << ", end " << (&end - ends) << ", before "
+                                        << somebody_came_before);
+        traced_ssl_server server;
+        if (somebody_came_before) {
+          EXPECT_TRUE(serves(server));
+        }
+        pause(server);
+        const auto waiting = connected_client(server.serverPort());
+        const auto accepted = server.count("S.newConnection");
+        handle_events();
+        EXPECT_EQ(server.count("S.newConnection"), accepted);
+        end(server);
+        EXPECT_TRUE(serves(server));
+      }
+    }
+  }
+}
+
+TEST(ssl_server_limits, pausing_through_a_pointer_to_qtcpserver_holds_within_a_burst_after_one_more) {
+  traced_ssl_server server;
+  QTcpServer& as_tcp_server = server;
+  QObject::connect(&server, &QTcpServer::newConnection, [&] { as_tcp_server.pauseAccepting(); });
+  const auto clients = connected_clients(5, server.serverPort());
+  ASSERT_TRUE(wait_until([&] { return server.has("S.newConnection"); }));
+  handle_events();
+  EXPECT_LE(server.count("S.newConnection"), 2);
+}
+
 TEST(ssl_server_limits, pausing_and_resuming_do_nothing_when_it_does_not_listen) {
   SslServer server;
   server.pauseAccepting();

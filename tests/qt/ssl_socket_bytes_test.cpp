@@ -2,9 +2,8 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "support/record_sealer.hpp"
-#include "support/socket_settings.hpp"
-#include "support/tls_peer.hpp"
-#include "support/trace.hpp"
+#include "support/signal_trace.hpp"
+#include "support/socket_pair.hpp"
 
 #include "ssl_socket_private.hpp"
 
@@ -31,29 +30,6 @@ namespace {
 
 namespace test = sallyport::test;
 
-/// An encrypted connection.
-struct encrypted_pair {
-  explicit encrypted_pair(const test::memory_client_options& options = {}) : peer(options) {
-    socket.setSslConfiguration(test::server_settings());
-    socket.setSocketDescriptor(peer.take_descriptor());
-    socket.startServerEncryption();
-    peer.encrypt();
-    EXPECT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
-    settle();
-  }
-
-  /// Until neither has anything to say.
-  void settle() {
-    for (int turns = 0; turns < 10; ++turns) {
-      peer.turn();
-      QCoreApplication::processEvents();
-    }
-  }
-
-  test::tls_peer peer;
-  SslSocket socket;
-};
-
 std::string random_looking(std::size_t size) {
   std::string bytes(size, '\0');
   std::uint32_t state = 1;
@@ -65,7 +41,7 @@ std::string random_looking(std::size_t size) {
 }
 
 TEST(ssl_socket_bytes, go_both_ways_in_great_numbers) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   const std::string much = random_looking(5'000'000);
   std::string echoed;
   QObject::connect(&pair.socket, &SslSocket::readyRead, [&] { pair.socket.write(pair.socket.readAll()); });
@@ -76,7 +52,7 @@ TEST(ssl_socket_bytes, go_both_ways_in_great_numbers) {
 }
 
 TEST(ssl_socket_bytes, are_sent_in_one_go_after_the_slot) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   QSignalSpy sent(&pair.socket, &SslSocket::encryptedBytesWritten);
   QSignalSpy written(&pair.socket, &SslSocket::bytesWritten);
   QObject::connect(&pair.socket, &SslSocket::readyRead, [&] {
@@ -92,7 +68,7 @@ TEST(ssl_socket_bytes, are_sent_in_one_go_after_the_slot) {
 }
 
 TEST(ssl_socket_bytes, written_outside_of_slots_go_out_in_the_next_turn) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   pair.socket.write("one");
   pair.socket.write("two");
   EXPECT_EQ(pair.socket.bytesToWrite(), 6);
@@ -102,7 +78,7 @@ TEST(ssl_socket_bytes, written_outside_of_slots_go_out_in_the_next_turn) {
 }
 
 TEST(ssl_socket_bytes, are_flushed_when_asked) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   QSignalSpy written(&pair.socket, &SslSocket::bytesWritten);
   EXPECT_FALSE(pair.socket.flush());
   pair.socket.write("now");
@@ -113,7 +89,7 @@ TEST(ssl_socket_bytes, are_flushed_when_asked) {
 }
 
 TEST(ssl_socket_bytes, are_read_in_all_of_a_devices_ways) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   SslSocket& socket = pair.socket;
   pair.peer.send("first\nsecond\nrest and more");
   ASSERT_TRUE(pair.peer.until([&] { return socket.bytesAvailable() == 26; }));
@@ -141,7 +117,7 @@ TEST(ssl_socket_bytes, are_read_in_all_of_a_devices_ways) {
 }
 
 TEST(ssl_socket_bytes, ready_read_is_not_told_recursively_and_never_forgotten) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   int depth = 0;
   int deepest = 0;
   int calls = 0;
@@ -159,7 +135,7 @@ TEST(ssl_socket_bytes, ready_read_is_not_told_recursively_and_never_forgotten) {
 }
 
 TEST(ssl_socket_bytes, written_is_not_told_recursively) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   int depth = 0;
   int deepest = 0;
   qint64 total = 0;
@@ -178,7 +154,7 @@ TEST(ssl_socket_bytes, written_is_not_told_recursively) {
 }
 
 TEST(ssl_socket_bytes, are_not_taken_from_the_kernel_beyond_the_readers_buffer) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   pair.socket.setReadBufferSize(10'000);
   EXPECT_EQ(pair.socket.readBufferSize(), 10'000);
   const std::string much = random_looking(3'000'000);
@@ -200,7 +176,7 @@ TEST(ssl_socket_bytes, are_not_taken_from_the_kernel_beyond_the_readers_buffer) 
 }
 
 TEST(ssl_socket_bytes, a_peer_that_does_not_read_is_not_read_either) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   pair.socket.setWriteBufferLimit(100'000);
   pair.peer.stop_reading();
   qint64 most = 0;
@@ -228,7 +204,7 @@ TEST(ssl_socket_bytes, a_peer_that_does_not_read_is_not_read_either) {
 }
 
 TEST(ssl_socket_bytes, a_great_write_waits_for_the_kernel) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   pair.peer.stop_reading();
   const std::string much = random_looking(20'000'000);
   QSignalSpy written(&pair.socket, &SslSocket::bytesWritten);
@@ -289,7 +265,7 @@ class ssl_socket_bytes_written : public testing::TestWithParam<int> {
     return holds;
   }
 
-  encrypted_pair pair{{.version = GetParam()}};
+  test::encrypted_pair pair{{.version = GetParam()}};
   qint64 written = 0;
   qint64 told = 0;
   int tellings = 0;
@@ -367,7 +343,7 @@ TEST_P(ssl_socket_bytes_written, says_nothing_of_what_an_end_has_dropped) {
 
 /// Else nobody would be told when that, too, has gone.
 TEST(ssl_socket_bytes, are_told_together_with_an_alert_that_waits_behind_them) {
-  encrypted_pair pair{
+  test::encrypted_pair pair{
       {.version = TLS1_2_VERSION, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256"}};
   pair.socket.setSocketOption(QAbstractSocket::SendBufferSizeSocketOption, little_in_the_kernel);
   pair.peer.stop_reading();
@@ -387,8 +363,8 @@ TEST(ssl_socket_bytes, are_told_together_with_an_alert_that_waits_behind_them) {
   ASSERT_GT(pair.socket.bytesToWrite(), before);  // no_renegotiation
 
   const auto& d = SslSocketPrivate::of(pair.socket);
-  ASSERT_EQ(d.in_ciphertext.size(), 1U);
-  EXPECT_EQ(d.in_ciphertext.back().end - d.sent(), pair.socket.bytesToWrite());
+  ASSERT_EQ(d.unsent.in_ciphertext.size(), 1U);
+  EXPECT_EQ(d.unsent.in_ciphertext.back().end - d.sent(), pair.socket.bytesToWrite());
   qint64 left = -1;
   QObject::connect(&pair.socket, &SslSocket::bytesWritten, [&] { left = pair.socket.bytesToWrite(); });
   pair.peer.go_on_reading();
@@ -400,8 +376,7 @@ TEST(ssl_socket_bytes, of_plain_text_before_starttls_are_told_when_the_kernel_ha
   constexpr qint64 size = 3'000'000;
   test::tls_peer peer;
   SslSocket socket;
-  socket.setSslConfiguration(test::server_settings());
-  socket.setSocketDescriptor(peer.take_descriptor());
+  adopt(socket, peer);
   socket.setSocketOption(QAbstractSocket::SendBufferSizeSocketOption, little_in_the_kernel);
   peer.stop_reading();
   qint64 told = 0;
@@ -422,8 +397,7 @@ TEST(ssl_socket_bytes, of_plain_text_before_starttls_are_told_when_the_kernel_ha
 TEST(ssl_socket_bytes, in_pieces_of_one_make_whole_records) {
   test::tls_peer peer;
   SslSocket socket;
-  socket.setSslConfiguration(test::server_settings());
-  socket.setSocketDescriptor(peer.take_descriptor());
+  adopt(socket, peer);
   socket.startServerEncryption();
   test::memory_client client({});
   std::string echoed;
@@ -482,21 +456,20 @@ TEST(ssl_socket_bytes, are_plain_before_encryption) {
   test::tls_peer peer;
   SslSocket socket;
   ASSERT_TRUE(socket.setSocketDescriptor(peer.take_descriptor()));
-  test::trace told(socket, true);
+  test::signal_trace told(socket, test::written::told);
   peer.send_raw("plain");
   ASSERT_TRUE(peer.until([&] { return socket.bytesAvailable() == 5; }));
   EXPECT_EQ(socket.encryptedBytesAvailable(), 0);
   EXPECT_EQ(socket.readAll(), "plain");
   socket.write("text");
   ASSERT_TRUE(peer.until([&] { return peer.received() == "text"; }));
-  EXPECT_THAT(told.lines(), ElementsAre("readyRead", "bytesWritten 4"));
+  EXPECT_THAT(told.words(), ElementsAre("readyRead", "bytesWritten 4"));
 }
 
 TEST(ssl_socket_bytes, starttls_takes_what_was_peeked_at) {
   test::tls_peer peer;
   SslSocket socket;
-  socket.setSslConfiguration(test::server_settings());
-  socket.setSocketDescriptor(peer.take_descriptor());
+  adopt(socket, peer);
   peer.send_raw("STARTTLS\r\n");
   ASSERT_TRUE(peer.until([&] { return socket.canReadLine(); }));
   EXPECT_EQ(socket.readLine(), "STARTTLS\r\n");
@@ -516,8 +489,7 @@ TEST(ssl_socket_bytes, starttls_takes_what_was_peeked_at) {
 TEST(ssl_socket_bytes, what_was_written_before_starttls_is_plain) {
   test::tls_peer peer;
   SslSocket socket;
-  socket.setSslConfiguration(test::server_settings());
-  socket.setSocketDescriptor(peer.take_descriptor());
+  adopt(socket, peer);
   socket.write("220 go on\r\n");
   socket.startServerEncryption();
   ASSERT_TRUE(peer.until([&] { return peer.received() == "220 go on\r\n"; }));
@@ -526,7 +498,7 @@ TEST(ssl_socket_bytes, what_was_written_before_starttls_is_plain) {
 }
 
 TEST(ssl_socket_bytes, an_idle_connection_holds_none) {
-  encrypted_pair pair;
+  test::encrypted_pair pair;
   pair.peer.send("x");
   ASSERT_TRUE(pair.peer.until([&] { return pair.socket.bytesAvailable() == 1; }));
   pair.socket.readAll();
@@ -534,9 +506,32 @@ TEST(ssl_socket_bytes, an_idle_connection_holds_none) {
   ASSERT_TRUE(pair.peer.until([&] { return pair.peer.received() == "y"; }));
   const auto& d = SslSocketPrivate::of(pair.socket);
   EXPECT_TRUE(d.incoming.front().empty());
-  EXPECT_TRUE(d.outgoing.front().empty());
-  EXPECT_TRUE(d.ciphertext.front().empty());
-  EXPECT_EQ(d.leftover.capacity(), 0U);
+  EXPECT_TRUE(d.unsent.plaintext.front().empty());
+  EXPECT_TRUE(d.unsent.ciphertext.front().empty());
+  EXPECT_EQ(d.input.leftover.capacity(), 0U);
+}
+
+// Three times as many as may wait to be told, and in both versions.
+TEST(ssl_socket_bytes, none_of_many_alerts_in_one_read_is_lost) {
+  constexpr int count = 200;
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    SCOPED_TRACE(version);
+    test::encrypted_pair pair(
+        {.version = version, .ciphers = "ECDHE-ECDSA-AES128-GCM-SHA256", .ciphersuites = "TLS_AES_128_GCM_SHA256"});
+    pair.settle();
+    test::signal_trace told(pair.socket);
+    test::record_sealer sealer(pair.peer.client());
+    std::string records;
+    for (int i = 0; i < count; ++i) {
+      records += sealer.seal(test::record_type::application_data, "x");
+      records += sealer.seal(test::record_type::alert, "\x01\x5a");
+    }
+    pair.peer.send_raw(records);
+    ASSERT_TRUE(pair.peer.until([&] { return pair.socket.bytesAvailable() == count; }));
+    pair.settle();
+    EXPECT_EQ(told.count("alertReceived warning 90"), count);
+    EXPECT_EQ(pair.socket.state(), QAbstractSocket::ConnectedState);
+  }
 }
 
 TEST(ssl_socket_bytes, the_kernels_options_are_set) {

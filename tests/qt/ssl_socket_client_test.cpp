@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
 #include "support/qt_peer.hpp"
-#include "support/socket_trace.hpp"
+#include "support/signal_trace.hpp"
 #include "support/temporary_directory.hpp"
 #include "support/test_servers.hpp"
 
@@ -31,13 +31,15 @@ using testing::IsEmpty;
 /// Settings that trust nobody.
 QSslConfiguration distrusting_settings() {
   QSslConfiguration settings = client_settings();
-  settings.setCaCertificates({qt_certificate(make_ca("Somebody else").certificate)});
+  settings.setCaCertificates({qt_certificate(make_ca("Somebody else"))});
   return settings;
 }
 
 template <class Socket>
 class ssl_socket_client : public testing::Test {
  public:
+  ssl_socket_client() { socket.setSslConfiguration(client_settings()); }
+
   /// A client of `peer` whose handshake is over, one way or the other.
   void connect(const qt_peer& peer, const QString& name = "localhost") {
     socket.connectToHostEncrypted(name, peer.port());
@@ -50,7 +52,7 @@ class ssl_socket_client : public testing::Test {
   }
 
   Socket socket;
-  socket_trace<Socket> trace{socket};
+  signal_trace trace{socket};
 };
 
 using sockets = testing::Types<::QSslSocket, qt::SslSocket>;
@@ -59,51 +61,49 @@ TYPED_TEST_SUITE(ssl_socket_client, sockets);
 // --- who is trusted ---
 
 TYPED_TEST(ssl_socket_client, a_good_certificate_is_accepted_silently) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(echo);
   this->connect(peer);
   EXPECT_TRUE(this->socket.isEncrypted());
-  EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "error"}), IsEmpty());
+  EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "errorOccurred"}), IsEmpty());
   EXPECT_TRUE(this->socket.sslHandshakeErrors().isEmpty());
-  EXPECT_EQ(this->socket.peerCertificate(), peer_settings().localCertificate());
-  EXPECT_EQ(this->socket.peerCertificateChain().value(0), peer_settings().localCertificate());
+  EXPECT_EQ(this->socket.peerCertificate(), server_settings().localCertificate());
+  EXPECT_EQ(this->socket.peerCertificateChain().value(0), server_settings().localCertificate());
   EXPECT_EQ(this->socket.sessionProtocol(), QSsl::TlsV1_3);
   EXPECT_FALSE(this->socket.sessionCipher().isNull());
   EXPECT_EQ(this->socket.sslConfiguration().sessionCipher(), this->socket.sessionCipher());
 }
 
 TYPED_TEST(ssl_socket_client, by_default_an_unknown_issuer_ends_it) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   EXPECT_EQ(this->socket.peerVerifyMode(), TypeParam::AutoVerifyPeer);
   this->connect(peer);
   EXPECT_FALSE(this->socket.isEncrypted());
   EXPECT_FALSE(this->trace.has("encrypted"));
-  EXPECT_EQ(this->trace.count("error 13"), 1);
+  EXPECT_EQ(this->trace.count("errorOccurred 13"), 1);
   EXPECT_GE(this->trace.of({"peerVerifyError"}).size(), 1U);
   EXPECT_EQ(this->trace.of({"sslErrors"}).size(), 1U);
   EXPECT_THAT(this->trace.milestones(),
-              ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Connected", "mode 1", "connected",
-                          "error 13", "state Closing", "state Unconnected", "disconnected"));
+              ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound", "stateChanged Connected",
+                          "modeChanged 1", "connected", "errorOccurred 13", "stateChanged Closing",
+                          "stateChanged Unconnected", "disconnected"));
   EXPECT_FALSE(this->socket.sslHandshakeErrors().isEmpty());
   EXPECT_EQ(this->socket.errorString(), this->socket.sslHandshakeErrors().value(0).errorString());
-  EXPECT_EQ(this->socket.peerCertificate(), peer_settings().localCertificate());
+  EXPECT_EQ(this->socket.peerCertificate(), server_settings().localCertificate());
 }
 
 TYPED_TEST(ssl_socket_client, a_certificate_for_another_name_ends_it) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(echo);
   this->socket.connectToHostEncrypted("localhost", peer.port(), "other.example");
   this->wait();
-  EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "error", "encrypted"}),
-              ElementsAre("peerVerifyError 22", "sslErrors 22", "error 13"));
+  EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "errorOccurred", "encrypted"}),
+              ElementsAre("peerVerifyError 22", "sslErrors 22", "errorOccurred 13"));
   EXPECT_EQ(this->socket.peerVerifyName(), "other.example");
 }
 
 TYPED_TEST(ssl_socket_client, the_name_to_verify_may_be_another_than_that_of_the_host) {
   const credentials shown = issue(test_ca(), {.common_name = "x", .names = {"service.example"}});
-  qt_peer peer(peer_settings(shown), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(server_settings(shown), echo);
   this->socket.connectToHostEncrypted("localhost", peer.port(), "service.example");
   this->wait();
   EXPECT_TRUE(this->socket.isEncrypted());
@@ -111,53 +111,50 @@ TYPED_TEST(ssl_socket_client, the_name_to_verify_may_be_another_than_that_of_the
 
 TYPED_TEST(ssl_socket_client, set_peer_verify_name_does_the_same) {
   const credentials shown = issue(test_ca(), {.common_name = "x", .names = {"service.example"}});
-  qt_peer peer(peer_settings(shown), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(server_settings(shown), echo);
   this->socket.setPeerVerifyName("service.example");
   this->connect(peer);
   EXPECT_TRUE(this->socket.isEncrypted());
 }
 
 TYPED_TEST(ssl_socket_client, an_address_is_verified_as_an_address) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(echo);
   this->connect(peer, "127.0.0.1");
   EXPECT_TRUE(this->socket.isEncrypted());
 }
 
 TYPED_TEST(ssl_socket_client, errors_ignored_in_the_slot_let_it_go_on) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   QObject::connect(&this->socket, &TypeParam::sslErrors, [this] { this->socket.ignoreSslErrors(); });
   this->connect(peer);
   EXPECT_TRUE(this->socket.isEncrypted());
-  EXPECT_FALSE(this->trace.has("error 13"));
+  EXPECT_FALSE(this->trace.has("errorOccurred 13"));
   EXPECT_FALSE(this->socket.sslHandshakeErrors().isEmpty());
   this->socket.write("all the same");
   ASSERT_TRUE(wait_until([&] { return this->socket.bytesAvailable() == 12; }));
 }
 
 TYPED_TEST(ssl_socket_client, errors_expected_beforehand_let_it_go_on) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
-  this->socket.ignoreSslErrors({QSslError(QSslError::HostNameMismatch, peer_settings().localCertificate())});
+  qt_peer peer(echo);
+  this->socket.ignoreSslErrors({QSslError(QSslError::HostNameMismatch, server_settings().localCertificate())});
   this->socket.connectToHostEncrypted("localhost", peer.port(), "other.example");
   this->wait();
   EXPECT_TRUE(this->socket.isEncrypted());
 }
 
 TYPED_TEST(ssl_socket_client, other_errors_than_the_expected_end_it) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
-  this->socket.ignoreSslErrors({QSslError(QSslError::HostNameMismatch, peer_settings().localCertificate())});
+  this->socket.ignoreSslErrors({QSslError(QSslError::HostNameMismatch, server_settings().localCertificate())});
   QObject::connect(&this->socket, &TypeParam::sslErrors, [this] { this->socket.ignoreSslErrors(); });
   this->connect(peer);
   EXPECT_FALSE(this->trace.has("encrypted"));
-  EXPECT_TRUE(this->trace.has("error 13"));
+  EXPECT_TRUE(this->trace.has("errorOccurred 13"));
 }
 
 TYPED_TEST(ssl_socket_client, to_ignore_errors_is_forgotten_with_the_next_connection) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   this->socket.ignoreSslErrors();
   this->connect(peer);
@@ -165,39 +162,39 @@ TYPED_TEST(ssl_socket_client, to_ignore_errors_is_forgotten_with_the_next_connec
 }
 
 TYPED_TEST(ssl_socket_client, query_tells_errors_and_goes_on) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   this->socket.setPeerVerifyMode(TypeParam::QueryPeer);
   this->connect(peer);
   EXPECT_TRUE(this->socket.isEncrypted());
   EXPECT_EQ(this->trace.of({"sslErrors"}).size(), 1U);
-  EXPECT_FALSE(this->trace.has("error 13"));
+  EXPECT_FALSE(this->trace.has("errorOccurred 13"));
 }
 
 TYPED_TEST(ssl_socket_client, none_asks_nothing) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   this->socket.setPeerVerifyMode(TypeParam::VerifyNone);
   this->connect(peer, "127.0.0.1");
   EXPECT_TRUE(this->socket.isEncrypted());
-  EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "error"}), IsEmpty());
+  EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "errorOccurred"}), IsEmpty());
   EXPECT_FALSE(this->socket.peerCertificate().isNull());
 }
 
 TYPED_TEST(ssl_socket_client, interrupted_and_not_continued_sends_an_alert) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QSslConfiguration settings = distrusting_settings();
   settings.setHandshakeMustInterruptOnError(true);
   this->socket.setSslConfiguration(settings);
   this->connect(peer);
   EXPECT_EQ(this->trace.of({"handshakeInterruptedOnError"}).size(), 1U);
-  EXPECT_THAT(this->trace.words(), Contains("alertSent 48"));
-  EXPECT_EQ(this->trace.count("error 13"), 1);
+  EXPECT_THAT(this->trace.words(), Contains("alertSent fatal 48"));
+  EXPECT_EQ(this->trace.count("errorOccurred 13"), 1);
   EXPECT_THAT(this->trace.of({"peerVerifyError", "sslErrors", "encrypted"}), IsEmpty());
 }
 
 TYPED_TEST(ssl_socket_client, interrupted_and_continued_asks_about_all_of_them) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QSslConfiguration settings = distrusting_settings();
   settings.setHandshakeMustInterruptOnError(true);
   this->socket.setSslConfiguration(settings);
@@ -211,7 +208,7 @@ TYPED_TEST(ssl_socket_client, interrupted_and_continued_asks_about_all_of_them) 
 }
 
 TYPED_TEST(ssl_socket_client, abort_in_the_slot_of_ssl_errors) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   QObject::connect(&this->socket, &TypeParam::sslErrors, [this] {
     this->socket.ignoreSslErrors();
@@ -224,7 +221,7 @@ TYPED_TEST(ssl_socket_client, abort_in_the_slot_of_ssl_errors) {
 }
 
 TYPED_TEST(ssl_socket_client, paused_on_errors_it_waits_for_the_answer) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   this->socket.setPauseMode(QAbstractSocket::PauseOnSslErrors);
   this->socket.connectToHostEncrypted("localhost", peer.port());
@@ -239,7 +236,7 @@ TYPED_TEST(ssl_socket_client, paused_on_errors_it_waits_for_the_answer) {
 }
 
 TYPED_TEST(ssl_socket_client, paused_on_errors_and_not_ignored_ends_it) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   this->socket.setSslConfiguration(distrusting_settings());
   this->socket.setPauseMode(QAbstractSocket::PauseOnSslErrors);
   this->socket.connectToHostEncrypted("localhost", peer.port());
@@ -247,14 +244,13 @@ TYPED_TEST(ssl_socket_client, paused_on_errors_and_not_ignored_ends_it) {
   this->socket.resume();
   this->wait();
   EXPECT_FALSE(this->trace.has("encrypted"));
-  EXPECT_TRUE(this->trace.has("error 13"));
+  EXPECT_TRUE(this->trace.has("errorOccurred 13"));
 }
 
 // --- beginning ---
 
 TYPED_TEST(ssl_socket_client, start_tls_after_plain_bytes) {
   qt_peer peer(
-      peer_settings(),
       [](::QSslSocket& client) {
         client.write("220 ready\r\n");
         QObject::connect(&client, &QIODevice::readyRead, &client, [&client] {
@@ -286,51 +282,46 @@ TYPED_TEST(ssl_socket_client, start_tls_after_plain_bytes) {
 }
 
 TYPED_TEST(ssl_socket_client, encryption_started_in_the_slot_of_connected) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(echo);
   QObject::connect(&this->socket, &TypeParam::connected, [this] { this->socket.startClientEncryption(); });
   this->socket.connectToHost("localhost", peer.port());
   ASSERT_TRUE(wait_until([&] { return this->socket.isEncrypted(); }));
-  EXPECT_THAT(this->trace.milestones(), ElementsAre("state HostLookup", "state Connecting", "hostFound",
-                                                    "state Connected", "connected", "mode 1", "encrypted"));
+  EXPECT_THAT(this->trace.milestones(),
+              ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound", "stateChanged Connected",
+                          "connected", "modeChanged 1", "encrypted"));
 }
 
 TYPED_TEST(ssl_socket_client, encryption_isnt_started_twice_or_without_a_connection) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(echo);
   this->socket.startClientEncryption();
   EXPECT_EQ(this->socket.mode(), TypeParam::UnencryptedMode);
   this->connect(peer);
   this->socket.startClientEncryption();
   handle_events();
   EXPECT_TRUE(this->socket.isEncrypted());
-  EXPECT_EQ(this->trace.count("mode 1"), 1);
+  EXPECT_EQ(this->trace.count("modeChanged 1"), 1);
   EXPECT_EQ(this->trace.count("encrypted"), 1);
 }
 
 TYPED_TEST(ssl_socket_client, a_server_that_doesnt_speak_tls_is_an_error) {
-  qt_peer peer(
-      peer_settings(), [](::QSslSocket& client) { client.write("220 this is plain text\r\n"); }, peer_begins::plain);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer([](::QSslSocket& client) { client.write("220 this is plain text\r\n"); }, peer_begins::plain);
   this->connect(peer);
   EXPECT_FALSE(this->trace.has("encrypted"));
-  EXPECT_EQ(this->trace.count("error 13"), 1);
+  EXPECT_EQ(this->trace.count("errorOccurred 13"), 1);
   EXPECT_EQ(this->socket.state(), QAbstractSocket::UnconnectedState);
 }
 
 TYPED_TEST(ssl_socket_client, a_server_that_goes_away_is_an_error) {
-  qt_peer peer(
-      peer_settings(), [](::QSslSocket& client) { client.abort(); }, peer_begins::plain);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer([](::QSslSocket& client) { client.abort(); }, peer_begins::plain);
   this->connect(peer);
   EXPECT_FALSE(this->trace.has("encrypted"));
-  EXPECT_EQ(this->trace.count("error 1"), 1);
+  EXPECT_EQ(this->trace.count("errorOccurred 1"), 1);
 }
 
 // --- what is agreed on ---
 
 TYPED_TEST(ssl_socket_client, the_version_is_that_of_the_settings) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QSslConfiguration settings = client_settings();
   settings.setProtocol(QSsl::TlsV1_2);
   this->socket.setSslConfiguration(settings);
@@ -343,20 +334,43 @@ TYPED_TEST(ssl_socket_client, the_version_is_that_of_the_settings) {
   EXPECT_FALSE(this->socket.isEncrypted());
 }
 
+TYPED_TEST(ssl_socket_client, the_servers_ephemeral_key_is_that_of_the_connection) {
+  QSslConfiguration of_server = server_settings();
+  of_server.setBackendConfigurationOption("Groups", "P-384");
+  qt_peer peer(of_server, echo);
+  QSslConfiguration settings = client_settings();
+  EXPECT_TRUE(this->socket.sslConfiguration().ephemeralServerKey().isNull());
+  QByteArray earlier;
+  for (const auto version : {QSsl::TlsV1_2, QSsl::TlsV1_3}) {
+    settings.setProtocol(version);
+    this->socket.setSslConfiguration(settings);
+    this->connect(peer);
+    ASSERT_TRUE(this->socket.isEncrypted()) << qPrintable(this->socket.errorString());
+    const QSslKey key = this->socket.sslConfiguration().ephemeralServerKey();
+    EXPECT_EQ(key.type(), QSsl::PublicKey);
+    EXPECT_EQ(key.algorithm(), QSsl::Ec);
+    EXPECT_EQ(key.length(), 384);
+    EXPECT_NE(key.toDer(), earlier);
+    earlier = key.toDer();
+    this->socket.abort();
+    EXPECT_EQ(this->socket.sslConfiguration().ephemeralServerKey(), key) << "as the peer's certificate, it stays";
+  }
+}
+
 TYPED_TEST(ssl_socket_client, no_common_version_is_an_alert) {
-  QSslConfiguration of_server = peer_settings();
+  QSslConfiguration of_server = server_settings();
   of_server.setProtocol(QSsl::TlsV1_3);
   qt_peer peer(of_server, echo);
   QSslConfiguration settings = client_settings();
   settings.setProtocol(QSsl::TlsV1_2);
   this->socket.setSslConfiguration(settings);
   this->connect(peer);
-  EXPECT_THAT(this->trace.words(), Contains("alertReceived 70"));
-  EXPECT_EQ(this->trace.count("error 13"), 1);
+  EXPECT_THAT(this->trace.words(), Contains("alertReceived fatal 70"));
+  EXPECT_EQ(this->trace.count("errorOccurred 13"), 1);
 }
 
 TYPED_TEST(ssl_socket_client, alpn) {
-  QSslConfiguration of_server = peer_settings();
+  QSslConfiguration of_server = server_settings();
   of_server.setAllowedNextProtocols({"http/1.1"});
   qt_peer peer(of_server, echo);
   QSslConfiguration settings = client_settings();
@@ -370,15 +384,14 @@ TYPED_TEST(ssl_socket_client, alpn) {
 
 TYPED_TEST(ssl_socket_client, a_certificate_of_the_client_is_shown_to_who_asks) {
   const credentials mine = issue(test_ca(), {.common_name = "Ann"});
-  QSslConfiguration of_server = peer_settings();
+  QSslConfiguration of_server = server_settings();
   of_server.setPeerVerifyMode(::QSslSocket::VerifyPeer);
-  of_server.setCaCertificates({qt_certificate(test_ca().certificate)});
+  of_server.setCaCertificates({qt_certificate(test_ca())});
   qt_peer peer(of_server, [](::QSslSocket& client) {
     client.write(client.peerCertificate().subjectInfo(QSslCertificate::CommonName).value(0).toUtf8());
   });
-  this->socket.setSslConfiguration(client_settings());
-  this->socket.setLocalCertificate(qt_certificate(mine.certificate));
-  this->socket.setPrivateKey(qt_key(mine.key));
+  this->socket.setLocalCertificate(qt_certificate(mine));
+  this->socket.setPrivateKey(qt_key(mine));
   this->connect(peer);
   ASSERT_TRUE(wait_until([&] { return this->socket.bytesAvailable() == 3; }));
   EXPECT_EQ(this->socket.readAll(), "Ann");
@@ -387,20 +400,18 @@ TYPED_TEST(ssl_socket_client, a_certificate_of_the_client_is_shown_to_who_asks) 
 TYPED_TEST(ssl_socket_client, settings_that_dont_fit_are_told_and_nothing_is_sent) {
   std::atomic<int> bytes = 0;
   qt_peer peer(
-      peer_settings(),
       [&](::QSslSocket& client) {
         QObject::connect(&client, &QIODevice::readyRead, &client,
                          [&] { bytes += static_cast<int>(client.readAll().size()); });
       },
       peer_begins::plain);
   const credentials mine = issue(test_ca(), {.common_name = "Ann"});
-  this->socket.setSslConfiguration(client_settings());
-  this->socket.setLocalCertificate(qt_certificate(mine.certificate));
-  this->socket.setPrivateKey(qt_key(make_key(key_type::ec_p256)));
+  this->socket.setLocalCertificate(qt_certificate(mine));
+  this->socket.setPrivateKey(qt_key(issue(test_ca(), {})));
   this->socket.connectToHostEncrypted("localhost", peer.port());
   this->socket.write("secret");
-  ASSERT_TRUE(wait_until([&] { return this->trace.has("error 20"); }));
-  EXPECT_THAT(this->trace.of({"error"}), ElementsAre("error 21", "error 20"));
+  ASSERT_TRUE(wait_until([&] { return this->trace.has("errorOccurred 20"); }));
+  EXPECT_THAT(this->trace.of({"errorOccurred"}), ElementsAre("errorOccurred 21", "errorOccurred 20"));
   EXPECT_FALSE(this->trace.has("encrypted"));
   this->socket.abort();
   handle_events();
@@ -410,8 +421,7 @@ TYPED_TEST(ssl_socket_client, settings_that_dont_fit_are_told_and_nothing_is_sen
 // --- resumption ---
 
 TYPED_TEST(ssl_socket_client, without_being_asked_for_no_ticket_is_kept) {
-  qt_peer peer(peer_settings(), echo);
-  this->socket.setSslConfiguration(client_settings());
+  qt_peer peer(echo);
   this->connect(peer);
   this->socket.write("x");
   ASSERT_TRUE(wait_until([&] { return this->socket.bytesAvailable() == 1; }));
@@ -420,7 +430,7 @@ TYPED_TEST(ssl_socket_client, without_being_asked_for_no_ticket_is_kept) {
 }
 
 TYPED_TEST(ssl_socket_client, a_ticket_is_kept_if_it_is_asked_for) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QSslConfiguration settings = client_settings();
   settings.setSslOption(QSsl::SslOptionDisableSessionPersistence, false);
   this->socket.setSslConfiguration(settings);
@@ -431,7 +441,7 @@ TYPED_TEST(ssl_socket_client, a_ticket_is_kept_if_it_is_asked_for) {
 }
 
 TYPED_TEST(ssl_socket_client, the_ticket_of_tls_1_2_is_there_when_it_is_encrypted) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QSslConfiguration settings = client_settings();
   settings.setProtocol(QSsl::TlsV1_2);
   settings.setSslOption(QSsl::SslOptionDisableSessionPersistence, false);
@@ -452,7 +462,7 @@ void answer_with_key(Authenticator* asked) {
 }
 
 TYPED_TEST(ssl_socket_client, a_pre_shared_key) {
-  QSslConfiguration of_server = peer_settings();
+  QSslConfiguration of_server = server_settings();
   of_server.setProtocol(QSsl::TlsV1_2);
   of_server.setLocalCertificateChain({});
   of_server.setPrivateKey({});
@@ -495,7 +505,7 @@ TYPED_TEST(ssl_socket_client, a_pre_shared_key) {
 }
 
 TYPED_TEST(ssl_socket_client, a_pre_shared_key_that_nobody_gives_ends_it) {
-  QSslConfiguration of_server = peer_settings();
+  QSslConfiguration of_server = server_settings();
   of_server.setProtocol(QSsl::TlsV1_2);
   of_server.setCiphers("PSK-AES128-GCM-SHA256");
   qt_peer peer(of_server, echo);
@@ -505,7 +515,7 @@ TYPED_TEST(ssl_socket_client, a_pre_shared_key_that_nobody_gives_ends_it) {
   this->socket.setSslConfiguration(settings);
   this->connect(peer);
   EXPECT_FALSE(this->trace.has("encrypted"));
-  EXPECT_EQ(this->trace.count("error 13"), 1);
+  EXPECT_EQ(this->trace.count("errorOccurred 13"), 1);
 }
 
 // --- what ours has, or does otherwise ---
@@ -514,7 +524,7 @@ using ssl_socket_client_ours = ssl_socket_client<qt::SslSocket>;
 
 /// A server of ours, which can resume sessions: Qt's can't.
 struct our_server : qt::SslServer {
-  explicit our_server(const QSslConfiguration& settings = peer_settings()) {
+  explicit our_server(const QSslConfiguration& settings = server_settings()) {
     setSslConfiguration(settings);
     listen(QHostAddress::LocalHost);
     connect(this, &QTcpServer::pendingConnectionAvailable, this, [this] {
@@ -540,11 +550,45 @@ TEST_F(ssl_socket_client_ours, a_session_is_resumed_by_its_ticket) {
       ASSERT_TRUE(wait_until([&] { return client.bytesAvailable() == 1; }));
       EXPECT_EQ(client.sessionProtocol(), version);
       EXPECT_EQ(client.isSessionResumed(), again);
-      EXPECT_EQ(client.peerCertificate(), peer_settings().localCertificate());
+      EXPECT_EQ(client.peerCertificate(), server_settings().localCertificate());
       settings = client.sslConfiguration();
       EXPECT_FALSE(settings.sessionTicket().isEmpty());
     }
   }
+}
+
+TEST_F(ssl_socket_client_ours, each_of_many_tickets_in_one_read_is_told) {
+  QSslConfiguration of_server = server_settings();
+  of_server.setBackendConfigurationOption("NumTickets", "20");
+  our_server server(of_server);
+  QSslConfiguration settings = client_settings();
+  settings.setSslOption(QSsl::SslOptionDisableSessionPersistence, false);
+  this->socket.setSslConfiguration(settings);
+  this->socket.connectToHostEncrypted("localhost", server.serverPort());
+  this->wait();
+  this->socket.write("x");
+  ASSERT_TRUE(wait_until([&] { return this->socket.bytesAvailable() == 1; }));
+  EXPECT_EQ(this->trace.count("newSessionTicketReceived"), 20);
+}
+
+TEST_F(ssl_socket_client_ours, a_key_that_qt_cannot_hold_is_null_and_so_is_the_servers_own) {
+  our_server server;
+  this->socket.connectToHostEncrypted("localhost", server.serverPort());
+  this->wait();
+  EXPECT_EQ(this->socket.keyExchangeGroup(), "x25519");
+  EXPECT_TRUE(this->socket.sslConfiguration().ephemeralServerKey().isNull());
+
+  qt::SslConfiguration of_server = server_settings();
+  of_server.setBackendConfigurationOption("Groups", "P-256");
+  our_server other(of_server);
+  this->socket.abort();
+  this->socket.connectToHostEncrypted("localhost", other.serverPort());
+  this->wait();
+  EXPECT_EQ(this->socket.sslConfiguration().ephemeralServerKey().length(), 256);
+  auto* const theirs = other.findChild<qt::SslSocket*>();
+  ASSERT_NE(theirs, nullptr);
+  EXPECT_TRUE(theirs->isEncrypted());
+  EXPECT_TRUE(theirs->sslConfiguration().ephemeralServerKey().isNull());
 }
 
 TEST_F(ssl_socket_client_ours, a_ticket_that_is_nonsense_does_no_harm) {
@@ -572,7 +616,7 @@ TEST_F(ssl_socket_client_ours, the_name_of_the_host_is_sent_and_addresses_arent)
 
 TEST_F(ssl_socket_client_ours, a_pre_shared_key_in_both_versions) {
   for (const auto version : {QSsl::TlsV1_2, QSsl::TlsV1_3}) {
-    QSslConfiguration of_server = peer_settings();
+    QSslConfiguration of_server = server_settings();
     of_server.setProtocol(version);
     our_server server(of_server);
     QObject::connect(&server, &qt::SslServer::preSharedKeyAuthenticationRequired,
@@ -596,7 +640,6 @@ TEST_F(ssl_socket_client_ours, a_pre_shared_key_in_both_versions) {
 TEST_F(ssl_socket_client_ours, a_rejected_certificate_sends_the_alert_that_fits) {
   std::atomic<int> alert = -1;
   qt_peer peer(
-      peer_settings(),
       [&](::QSslSocket& client) {
         QObject::connect(&client, &::QSslSocket::alertReceived, &client,
                          [&](auto, auto type, const QString&) { alert = static_cast<int>(type); });
@@ -607,7 +650,7 @@ TEST_F(ssl_socket_client_ours, a_rejected_certificate_sends_the_alert_that_fits)
   connect(peer);
   ASSERT_TRUE(wait_until([&] { return alert != -1; }));
   EXPECT_EQ(alert, static_cast<int>(QSsl::AlertType::UnknownCa));
-  EXPECT_TRUE(trace.has("alertSent 48"));
+  EXPECT_TRUE(trace.has("alertSent fatal 48"));
   EXPECT_TRUE(socket.handshakeFailure().has_value());
   EXPECT_FALSE(socket.handshakeFailureSentence().isEmpty());
 }

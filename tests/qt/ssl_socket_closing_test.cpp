@@ -1,9 +1,8 @@
 // Tests of how an SslSocket's connection ends: by either side, in an orderly way or not, and what comes after it.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "support/socket_settings.hpp"
-#include "support/tls_peer.hpp"
-#include "support/trace.hpp"
+#include "support/signal_trace.hpp"
+#include "support/socket_pair.hpp"
 
 #include "ssl_socket_private.hpp"
 
@@ -32,15 +31,9 @@ namespace test = sallyport::test;
 class ssl_socket_closing : public testing::TestWithParam<int> {
  protected:
   ssl_socket_closing() : peer({.version = GetParam()}), owned(new SslSocket), socket(*owned) {
-    socket.setSslConfiguration(test::server_settings());
-    socket.setSocketDescriptor(peer.take_descriptor());
-    socket.startServerEncryption();
-    peer.encrypt();
-    EXPECT_TRUE(peer.until([&] { return socket.isEncrypted() && peer.connected(); }));
-    for (int turns = 0; turns < 10; ++turns) {
-      peer.turn();
-      QCoreApplication::processEvents();
-    }
+    adopt(socket, peer);
+    encrypt(socket, peer);
+    settle(peer);
   }
 
   test::tls_peer peer;
@@ -52,7 +45,7 @@ INSTANTIATE_TEST_SUITE_P(versions, ssl_socket_closing, testing::Values(TLS1_2_VE
                          [](const auto& info) { return info.param == TLS1_2_VERSION ? "tls_1_2" : "tls_1_3"; });
 
 TEST_P(ssl_socket_closing, disconnecting_sends_close_notify) {
-  test::trace told(socket, true);
+  test::signal_trace told(socket, test::written::told);
   quint16 port_in_slot = 0;
   QObject::connect(&socket, &SslSocket::disconnected, [&] {
     port_in_slot = socket.peerPort();
@@ -60,8 +53,9 @@ TEST_P(ssl_socket_closing, disconnecting_sends_close_notify) {
     EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
   });
   socket.disconnectFromHost();
-  EXPECT_THAT(told.lines(), ElementsAre("state 6", "alertSent warning 0", "state 6", "encryptedBytesWritten", "state 0",
-                                        "readChannelFinished", "disconnected"));
+  EXPECT_THAT(told.words(),
+              ElementsAre("stateChanged Closing", "alertSent warning 0", "stateChanged Closing",
+                          "encryptedBytesWritten", "stateChanged Unconnected", "readChannelFinished", "disconnected"));
   EXPECT_EQ(port_in_slot, peer.port());
   EXPECT_EQ(socket.peerPort(), 0);
   EXPECT_TRUE(socket.peerAddress().isNull());
@@ -72,7 +66,7 @@ TEST_P(ssl_socket_closing, disconnecting_sends_close_notify) {
 
 TEST_P(ssl_socket_closing, what_was_written_arrives_before_the_end) {
   socket.write(QByteArray(3'000'000, 'x'));
-  test::trace told(socket);
+  test::signal_trace told(socket);
   socket.disconnectFromHost();
   EXPECT_EQ(socket.state(), QAbstractSocket::ClosingState);
   ASSERT_TRUE(peer.until([&] { return peer.saw_fin(); }));
@@ -82,14 +76,50 @@ TEST_P(ssl_socket_closing, what_was_written_arrives_before_the_end) {
 }
 
 TEST_P(ssl_socket_closing, what_was_just_written_comes_before_the_end) {
-  test::trace told(socket, true);
+  test::signal_trace told(socket, test::written::told);
   socket.write("bye");
   socket.disconnectFromHost();
   EXPECT_EQ(socket.state(), QAbstractSocket::ClosingState);
   ASSERT_TRUE(peer.until([&] { return told.has("disconnected"); }));
-  EXPECT_THAT(told.lines(),
-              ElementsAre("state 6", "bytesWritten 3", "encryptedBytesWritten", "alertSent warning 0", "state 6",
-                          "encryptedBytesWritten", "state 0", "readChannelFinished", "disconnected"));
+  EXPECT_THAT(told.words(), ElementsAre("stateChanged Closing", "bytesWritten 3", "encryptedBytesWritten",
+                                        "alertSent warning 0", "stateChanged Closing", "encryptedBytesWritten",
+                                        "stateChanged Unconnected", "readChannelFinished", "disconnected"));
+}
+
+// In TLS 1.3 a ticket waits to be sent then, which mustn't hold the end back: the slot may wait for it.
+TEST_P(ssl_socket_closing, disconnecting_in_the_slot_of_encrypted_ends_at_once) {
+  test::tls_peer other({.version = GetParam()});
+  SslSocket first;
+  test::adopt(first, other);
+  auto state = QAbstractSocket::ConnectedState;
+  QObject::connect(&first, &SslSocket::encrypted, [&] {
+    first.disconnectFromHost();
+    state = first.state();
+  });
+  test::begin(first, other);
+  ASSERT_TRUE(other.until([&] { return other.saw_fin(); }));
+  EXPECT_EQ(state, QAbstractSocket::UnconnectedState);
+  EXPECT_TRUE(other.saw_close_notify());
+}
+
+// One call of the kernel, and not two: the end of whoever only looks whether the server is there.
+TEST_P(ssl_socket_closing, the_ticket_goes_out_with_close_notify) {
+  test::tls_peer other({.version = GetParam()});
+  SslSocket first;
+  test::adopt(first, other);
+  test::signal_trace told(first, test::written::told);
+  test::begin(first, other);
+  for (int i = 0; i < 1000 && !other.connected(); ++i) {
+    QCoreApplication::processEvents();
+    other.turn();
+  }
+  other.send_close_notify();
+  ASSERT_TRUE(other.until([&] { return told.has("disconnected"); }));
+  EXPECT_TRUE(told.has("encrypted"));
+  const int flights = GetParam() == TLS1_3_VERSION ? 1 : 2;
+  EXPECT_EQ(told.count("encryptedBytesWritten"), flights + 1);
+  ASSERT_TRUE(other.until([&] { return other.saw_fin(); }));
+  EXPECT_TRUE(other.saw_close_notify());
 }
 
 TEST_P(ssl_socket_closing, what_the_peer_sends_late_destroys_nothing) {
@@ -112,12 +142,13 @@ TEST_P(ssl_socket_closing, what_the_peer_sends_late_destroys_nothing) {
 }
 
 TEST_P(ssl_socket_closing, the_peers_close_notify_is_the_end) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   peer.send("last");
   peer.send_close_notify();
   ASSERT_TRUE(peer.until([&] { return told.has("disconnected"); }));
-  EXPECT_THAT(told.lines(), ElementsAre("readyRead", "alertReceived warning 0", "errorOccurred 1", "state 6",
-                                        "alertSent warning 0", "state 0", "readChannelFinished", "disconnected"));
+  EXPECT_THAT(told.words(),
+              ElementsAre("readyRead", "alertReceived warning 0", "errorOccurred 1", "stateChanged Closing",
+                          "alertSent warning 0", "stateChanged Unconnected", "readChannelFinished", "disconnected"));
   EXPECT_TRUE(socket.isStreamComplete());
   EXPECT_EQ(socket.readAll(), "last");
   EXPECT_EQ(socket.errorString(), QStringLiteral("The remote host closed the connection"));
@@ -127,7 +158,7 @@ TEST_P(ssl_socket_closing, the_peers_close_notify_is_the_end) {
 }
 
 TEST_P(ssl_socket_closing, a_truncated_stream_is_told_from_a_complete_one) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   peer.send("half a mess");
   peer.send_fin();
   ASSERT_TRUE(peer.until([&] { return told.has("disconnected"); }));
@@ -146,16 +177,16 @@ TEST_P(ssl_socket_closing, an_answer_to_the_last_request_is_sent) {
 }
 
 TEST_P(ssl_socket_closing, a_reset_is_an_error) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   peer.reset();
   ASSERT_TRUE(peer.until([&] { return told.has("disconnected"); }));
-  EXPECT_THAT(told.lines(),
-              ElementsAre("errorOccurred 1", "state 6", "state 0", "readChannelFinished", "disconnected"));
+  EXPECT_THAT(told.words(), ElementsAre("errorOccurred 1", "stateChanged Closing", "stateChanged Unconnected",
+                                        "readChannelFinished", "disconnected"));
   EXPECT_FALSE(socket.isStreamComplete());
 }
 
 TEST_P(ssl_socket_closing, bytes_that_do_not_decrypt_are_an_error) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   peer.send_raw(std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x'));
   ASSERT_TRUE(peer.until([&] { return told.has("disconnected"); }));
   EXPECT_EQ(told.count("alertSent fatal 20"), 1);
@@ -168,17 +199,17 @@ TEST_P(ssl_socket_closing, aborting_drops_everything_at_once) {
   for (const bool by_base : {false, true}) {
     test::tls_peer other({.version = GetParam()});
     ASSERT_TRUE(socket.setSocketDescriptor(other.take_descriptor()));
-    socket.startServerEncryption();
-    other.encrypt();
+    begin(socket, other);
     ASSERT_TRUE(other.until([&] { return socket.isEncrypted(); }));
-    test::trace told(socket);
+    test::signal_trace told(socket);
     other.stop_reading();
     socket.write(QByteArray(10'000'000, 'x'));
     if (by_base)
       static_cast<QAbstractSocket&>(socket).abort();
     else
       socket.abort();
-    EXPECT_THAT(told.lines(), ElementsAre("state 0", "readChannelFinished", "disconnected", "aboutToClose"));
+    EXPECT_THAT(told.words(),
+                ElementsAre("stateChanged Unconnected", "readChannelFinished", "disconnected", "aboutToClose"));
     EXPECT_EQ(socket.bytesToWrite(), 0);
     EXPECT_FALSE(socket.isOpen());
     EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
@@ -191,13 +222,14 @@ TEST_P(ssl_socket_closing, aborting_drops_everything_at_once) {
 }
 
 TEST_P(ssl_socket_closing, closing_disconnects_and_closes_the_device) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   peer.send("unread");
   ASSERT_TRUE(peer.until([&] { return socket.bytesAvailable() == 6; }));
   socket.write("bye");
   socket.close();
-  EXPECT_THAT(told.lines(), ElementsAre("readyRead", "state 6", "alertSent warning 0", "state 0", "readChannelFinished",
-                                        "disconnected", "aboutToClose"));
+  EXPECT_THAT(told.words(),
+              ElementsAre("readyRead", "stateChanged Closing", "alertSent warning 0", "stateChanged Unconnected",
+                          "readChannelFinished", "disconnected", "aboutToClose"));
   EXPECT_FALSE(socket.isOpen());
   EXPECT_EQ(socket.bytesAvailable(), 0);
   ASSERT_TRUE(peer.until([&] { return peer.saw_fin(); }));
@@ -206,7 +238,7 @@ TEST_P(ssl_socket_closing, closing_disconnects_and_closes_the_device) {
 }
 
 TEST_P(ssl_socket_closing, closing_goes_on_sending) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   socket.write(QByteArray(3'000'000, 'x'));
   socket.close();
   EXPECT_FALSE(socket.isOpen());
@@ -216,9 +248,9 @@ TEST_P(ssl_socket_closing, closing_goes_on_sending) {
 }
 
 TEST_P(ssl_socket_closing, destroying_it_tells_the_end) {
-  test::trace told(socket);
+  test::signal_trace told(socket);
   owned.reset();
-  EXPECT_THAT(told.lines(), ElementsAre("state 0", "readChannelFinished", "disconnected"));
+  EXPECT_THAT(told.words(), ElementsAre("stateChanged Unconnected", "readChannelFinished", "disconnected"));
   ASSERT_TRUE(peer.until([&] { return peer.saw_fin() || peer.saw_reset(); }));
   EXPECT_FALSE(peer.saw_close_notify());
 }
@@ -272,11 +304,8 @@ TEST_P(ssl_socket_closing, a_slot_may_end_it_in_any_way) {
       test::tls_peer other({.version = GetParam()});
       auto* one = new SslSocket;
       const QPointer<SslSocket> alive(one);
-      one->setSslConfiguration(test::server_settings());
-      one->setSocketDescriptor(other.take_descriptor());
-      one->startServerEncryption();
-      other.encrypt();
-      ASSERT_TRUE(other.until([&] { return one->isEncrypted() && other.connected(); }));
+      adopt(*one, other);
+      encrypt(*one, other);
       bool called = false;
       connect(one, [&, one] {
         if (!std::exchange(called, true)) end(one);
@@ -296,12 +325,12 @@ TEST(ssl_socket_plain_end, is_the_peers_fin) {
   test::tls_peer peer;
   SslSocket socket;
   socket.setSocketDescriptor(peer.take_descriptor());
-  test::trace told(socket);
+  test::signal_trace told(socket);
   peer.send_raw("bye");
   peer.send_fin();
   ASSERT_TRUE(peer.until([&] { return told.has("disconnected"); }));
-  EXPECT_THAT(told.lines(),
-              ElementsAre("readyRead", "errorOccurred 1", "state 6", "state 0", "readChannelFinished", "disconnected"));
+  EXPECT_THAT(told.words(), ElementsAre("readyRead", "errorOccurred 1", "stateChanged Closing",
+                                        "stateChanged Unconnected", "readChannelFinished", "disconnected"));
   EXPECT_EQ(socket.readAll(), "bye");
 }
 

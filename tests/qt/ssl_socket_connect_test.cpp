@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
 #include "support/qt_peer.hpp"
-#include "support/socket_trace.hpp"
+#include "support/signal_trace.hpp"
 
 #include <sallyport/qt/ssl_socket.hpp>
 
@@ -45,12 +45,12 @@ TYPED_TEST_SUITE(ssl_socket_connect, sockets);
 TYPED_TEST(ssl_socket_connect, a_name_is_looked_up_and_connected_to) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("localhost", server.serverPort());
   EXPECT_NE(socket.state(), QAbstractSocket::ConnectedState);
   ASSERT_TRUE(wait_until([&] { return trace.has("connected"); }));
-  EXPECT_THAT(trace.words(),
-              ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Connected", "connected"));
+  EXPECT_THAT(trace.words(), ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound",
+                                         "stateChanged Connected", "connected"));
   EXPECT_EQ(socket.state(), QAbstractSocket::ConnectedState);
   EXPECT_EQ(socket.mode(), TypeParam::UnencryptedMode);
   EXPECT_FALSE(socket.isEncrypted());
@@ -90,19 +90,19 @@ TYPED_TEST(ssl_socket_connect, the_open_mode_is_that_of_the_call) {
 }
 
 TYPED_TEST(ssl_socket_connect, connecting_encrypted_changes_the_mode_before_connected) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   TypeParam socket;
   socket.setSslConfiguration(client_settings());
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(wait_until([&] { return socket.isEncrypted(); }));
-  EXPECT_THAT(trace.milestones(), ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Connected",
-                                              "mode 1", "connected", "encrypted"));
+  EXPECT_THAT(trace.milestones(), ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound",
+                                              "stateChanged Connected", "modeChanged 1", "connected", "encrypted"));
   EXPECT_EQ(socket.mode(), TypeParam::SslClientMode);
 }
 
 TYPED_TEST(ssl_socket_connect, what_is_written_before_is_sent_afterwards) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   TypeParam socket;
   socket.setSslConfiguration(client_settings());
   socket.connectToHostEncrypted("localhost", peer.port());
@@ -113,7 +113,7 @@ TYPED_TEST(ssl_socket_connect, what_is_written_before_is_sent_afterwards) {
 }
 
 TYPED_TEST(ssl_socket_connect, what_is_written_in_plain_text_before_is_sent_afterwards) {
-  qt_peer peer(peer_settings(), echo, peer_begins::plain);
+  qt_peer peer(echo, peer_begins::plain);
   TypeParam socket;
   socket.connectToHost("localhost", peer.port());
   EXPECT_EQ(socket.write("early"), 5);
@@ -122,10 +122,9 @@ TYPED_TEST(ssl_socket_connect, what_is_written_in_plain_text_before_is_sent_afte
 }
 
 TYPED_TEST(ssl_socket_connect, what_the_server_says_at_once_is_read) {
-  qt_peer peer(
-      peer_settings(), [](::QSslSocket& client) { client.write("220 ready\r\n"); }, peer_begins::plain);
+  qt_peer peer([](::QSslSocket& client) { client.write("220 ready\r\n"); }, peer_begins::plain);
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("localhost", peer.port());
   ASSERT_TRUE(wait_until([&] { return socket.canReadLine(); }));
   EXPECT_EQ(socket.readLine(), "220 ready\r\n");
@@ -135,11 +134,11 @@ TYPED_TEST(ssl_socket_connect, what_the_server_says_at_once_is_read) {
 TYPED_TEST(ssl_socket_connect, a_refused_connection_is_an_error) {
   const quint16 port = closed_port();
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHostEncrypted("127.0.0.1", port);
-  ASSERT_TRUE(wait_until([&] { return trace.has("error 0"); }));
-  EXPECT_THAT(trace.words(),
-              ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Unconnected", "error 0"));
+  ASSERT_TRUE(wait_until([&] { return trace.has("errorOccurred 0"); }));
+  EXPECT_THAT(trace.words(), ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound",
+                                         "stateChanged Unconnected", "errorOccurred 0"));
   EXPECT_EQ(socket.error(), QAbstractSocket::ConnectionRefusedError);
   EXPECT_EQ(socket.errorString(), "Connection refused");
   EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
@@ -148,40 +147,40 @@ TYPED_TEST(ssl_socket_connect, a_refused_connection_is_an_error) {
 
 TYPED_TEST(ssl_socket_connect, a_name_that_nobody_has_is_an_error) {
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("not..a..name", 443);
-  ASSERT_TRUE(wait_until([&] { return trace.has("error 2"); }));
-  EXPECT_THAT(trace.words(), ElementsAre("state HostLookup", "state Unconnected", "error 2"));
+  ASSERT_TRUE(wait_until([&] { return trace.has("errorOccurred 2"); }));
+  EXPECT_THAT(trace.words(), ElementsAre("stateChanged HostLookup", "stateChanged Unconnected", "errorOccurred 2"));
   EXPECT_EQ(socket.errorString(), "Host not found");
 }
 
 TYPED_TEST(ssl_socket_connect, a_socket_connects_again_after_an_error) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   TypeParam socket;
   socket.setSslConfiguration(client_settings());
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHostEncrypted("127.0.0.1", closed_port());
-  ASSERT_TRUE(wait_until([&] { return trace.has("error 0"); }));
+  ASSERT_TRUE(wait_until([&] { return trace.has("errorOccurred 0"); }));
   socket.connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(wait_until([&] { return trace.has("encrypted"); }));
 }
 
 TYPED_TEST(ssl_socket_connect, in_the_slot_of_the_error_it_can_be_tried_elsewhere) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   TypeParam socket;
   socket.setSslConfiguration(client_settings());
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   QObject::connect(&socket, &TypeParam::errorOccurred,
                    [&] { socket.connectToHostEncrypted("localhost", peer.port()); });
   socket.connectToHostEncrypted("127.0.0.1", closed_port());
   ASSERT_TRUE(wait_until([&] { return trace.has("encrypted"); }));
-  EXPECT_EQ(trace.count("error 0"), 1);
+  EXPECT_EQ(trace.count("errorOccurred 0"), 1);
 }
 
 TYPED_TEST(ssl_socket_connect, abort_ends_it) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHostEncrypted("127.0.0.1", server.serverPort());
   EXPECT_EQ(socket.write("lost"), 4);
   trace.clear();
@@ -190,30 +189,30 @@ TYPED_TEST(ssl_socket_connect, abort_ends_it) {
   EXPECT_EQ(socket.bytesToWrite(), 0);
   EXPECT_FALSE(socket.isOpen());
   handle_events();
-  EXPECT_THAT(trace.words(), ElementsAre("state Unconnected", "readChannelFinished", "aboutToClose"));
+  EXPECT_THAT(trace.words(), ElementsAre("stateChanged Unconnected", "readChannelFinished", "aboutToClose"));
 }
 
 TYPED_TEST(ssl_socket_connect, abort_while_a_name_is_looked_up_ends_it) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHostEncrypted("not..a..name", server.serverPort());
   ASSERT_EQ(socket.state(), QAbstractSocket::HostLookupState);
   socket.abort();
   EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
   trace.clear();
   handle_events();
-  EXPECT_THAT(trace.of({"state", "error", "hostFound"}), IsEmpty());
+  EXPECT_THAT(trace.of({"stateChanged", "errorOccurred", "hostFound"}), IsEmpty());
 }
 
 TYPED_TEST(ssl_socket_connect, abort_in_the_slots_of_connecting_ends_it) {
   silent_server server;
   const auto abort_at = [&](auto signal) {
     TypeParam socket;
-    socket_trace<TypeParam> trace(socket);
+    signal_trace trace(socket);
     QObject::connect(&socket, signal, [&] { socket.abort(); });
     socket.connectToHostEncrypted("127.0.0.1", server.serverPort());
-    EXPECT_TRUE(wait_until([&] { return trace.has("state Unconnected"); }));
+    EXPECT_TRUE(wait_until([&] { return trace.has("stateChanged Unconnected"); }));
     handle_events();
     EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
     EXPECT_FALSE(trace.has("encrypted"));
@@ -224,35 +223,36 @@ TYPED_TEST(ssl_socket_connect, abort_in_the_slots_of_connecting_ends_it) {
 }
 
 TYPED_TEST(ssl_socket_connect, disconnecting_while_connecting_waits_for_it) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   TypeParam socket;
   socket.setSslConfiguration(client_settings());
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket, written::told);
   socket.connectToHostEncrypted("localhost", peer.port());
   EXPECT_EQ(socket.write("said"), 4);
   socket.disconnectFromHost();
   ASSERT_TRUE(wait_until([&] { return trace.has("disconnected"); }));
-  EXPECT_THAT(trace.of({"state", "connected", "encrypted", "disconnected", "error"}),
-              ElementsAre("state HostLookup", "state Connecting", "state Connected", "connected", "encrypted",
-                          "state Closing", "state Unconnected", "disconnected"));
+  EXPECT_THAT(trace.of({"stateChanged", "connected", "encrypted", "disconnected", "errorOccurred"}),
+              ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "stateChanged Connected", "connected",
+                          "encrypted", "stateChanged Closing", "stateChanged Unconnected", "disconnected"));
   EXPECT_EQ(trace.count("bytesWritten 4"), 1);
 }
 
 TYPED_TEST(ssl_socket_connect, disconnecting_while_connecting_in_plain_text_waits_for_it) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("127.0.0.1", server.serverPort());
   socket.disconnectFromHost();
   ASSERT_TRUE(wait_until([&] { return trace.has("disconnected"); }));
-  EXPECT_THAT(trace.milestones(), ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Connected",
-                                              "connected", "state Closing", "state Unconnected", "disconnected"));
+  EXPECT_THAT(trace.milestones(),
+              ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound", "stateChanged Connected",
+                          "connected", "stateChanged Closing", "stateChanged Unconnected", "disconnected"));
 }
 
 TYPED_TEST(ssl_socket_connect, closing_while_connecting_closes_the_device_and_leaves_no_connection) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("127.0.0.1", server.serverPort());
   socket.close();
   EXPECT_FALSE(socket.isOpen());
@@ -274,7 +274,7 @@ TYPED_TEST(ssl_socket_connect, it_can_be_deleted_while_connecting) {
 }
 
 TYPED_TEST(ssl_socket_connect, it_can_be_deleted_later_in_the_slots_of_connecting) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   const auto delete_at = [&](auto signal) {
     bool gone = false;
     auto* socket = new TypeParam;
@@ -293,30 +293,30 @@ TYPED_TEST(ssl_socket_connect, it_can_be_deleted_later_in_the_slots_of_connectin
 TYPED_TEST(ssl_socket_connect, connecting_a_second_time_is_refused_and_disturbs_nothing) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("127.0.0.1", server.serverPort());
   socket.connectToHost("127.0.0.1", server.serverPort());
   EXPECT_EQ(socket.error(), QAbstractSocket::OperationError);
   EXPECT_EQ(socket.errorString(), "Trying to connect while connection is in progress");
-  EXPECT_EQ(trace.count("error 19"), 1);
+  EXPECT_EQ(trace.count("errorOccurred 19"), 1);
   ASSERT_TRUE(wait_until([&] { return trace.has("connected"); }));
-  EXPECT_EQ(trace.count("state Connecting"), 1);
+  EXPECT_EQ(trace.count("stateChanged Connecting"), 1);
   ASSERT_TRUE(wait_until([&] { return server.hasPendingConnections(); }));
   delete server.nextPendingConnection();
   EXPECT_FALSE(server.hasPendingConnections());
 }
 
 TYPED_TEST(ssl_socket_connect, connecting_encrypted_a_second_time_is_ignored) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   TypeParam socket;
   socket.setSslConfiguration(client_settings());
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHostEncrypted("localhost", peer.port());
   socket.connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(wait_until([&] { return trace.has("encrypted"); }));
   socket.connectToHostEncrypted("localhost", peer.port());
   handle_events();
-  EXPECT_EQ(trace.count("state Connecting"), 1);
+  EXPECT_EQ(trace.count("stateChanged Connecting"), 1);
   EXPECT_EQ(trace.count("encrypted"), 1);
   EXPECT_TRUE(socket.isEncrypted());
   EXPECT_EQ(peer.clients(), 1);
@@ -325,7 +325,7 @@ TYPED_TEST(ssl_socket_connect, connecting_encrypted_a_second_time_is_ignored) {
 TYPED_TEST(ssl_socket_connect, a_bound_socket_connects_from_there) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   ASSERT_TRUE(socket.bind(QHostAddress(QHostAddress::LocalHost)));
   EXPECT_EQ(socket.state(), QAbstractSocket::BoundState);
   const quint16 port = socket.localPort();
@@ -348,7 +348,7 @@ TYPED_TEST(ssl_socket_connect, to_bind_to_a_port_that_is_taken_fails) {
 TYPED_TEST(ssl_socket_connect, socket_options_set_before_are_those_of_the_connection) {
   silent_server server;
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.connectToHost("127.0.0.1", server.serverPort());
   socket.setSocketOption(QAbstractSocket::LowDelayOption, 1);
   ASSERT_TRUE(wait_until([&] { return trace.has("connected"); }));
@@ -387,7 +387,7 @@ struct fake_proxy : QTcpServer {
 TYPED_TEST(ssl_socket_connect, through_an_http_proxy) {
   fake_proxy proxy({"HTTP/1.1 200 Connection established\r\n\r\n"});
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(proxy.as(QNetworkProxy::HttpProxy));
   socket.connectToHost("server.example", 443);
   ASSERT_TRUE(wait_until([&] { return trace.has("connected"); }));
@@ -402,10 +402,10 @@ TYPED_TEST(ssl_socket_connect, through_an_http_proxy) {
 TYPED_TEST(ssl_socket_connect, an_http_proxy_that_refuses_is_an_error) {
   fake_proxy proxy({"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"});
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(proxy.as(QNetworkProxy::HttpProxy));
   socket.connectToHostEncrypted("server.example", 443);
-  ASSERT_TRUE(wait_until([&] { return !trace.of({"error"}).empty(); }));
+  ASSERT_TRUE(wait_until([&] { return !trace.of({"errorOccurred"}).empty(); }));
   EXPECT_FALSE(trace.has("connected"));
   EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
 }
@@ -413,11 +413,12 @@ TYPED_TEST(ssl_socket_connect, an_http_proxy_that_refuses_is_an_error) {
 TYPED_TEST(ssl_socket_connect, through_a_socks5_proxy) {
   fake_proxy proxy({QByteArray::fromHex("0500"), QByteArray::fromHex("05000001000000000000")});
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(proxy.as(QNetworkProxy::Socks5Proxy));
   socket.connectToHost("server.example", 443);
   ASSERT_TRUE(wait_until([&] { return trace.has("connected"); }));
-  EXPECT_THAT(trace.milestones(), ElementsAre("state HostLookup", "state Connecting", "state Connected", "connected"));
+  EXPECT_THAT(trace.milestones(),
+              ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "stateChanged Connected", "connected"));
   EXPECT_EQ(proxy.requests.value(1),
             QByteArray::fromHex("050100030e") + "server.example" + QByteArray::fromHex("01bb"));
   EXPECT_EQ(socket.peerName(), "server.example");
@@ -431,7 +432,7 @@ TYPED_TEST(ssl_socket_connect, a_socks5_proxy_that_wants_a_password) {
   fake_proxy proxy({QByteArray::fromHex("0502"), QByteArray::fromHex("0100"),
                     QByteArray::fromHex("05000004") + QByteArray(18, '\0')});
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(proxy.as(QNetworkProxy::Socks5Proxy, "ann", "secret"));
   socket.connectToHost("192.0.2.7", 443);
   ASSERT_TRUE(wait_until([&] { return trace.has("connected"); }));
@@ -442,10 +443,10 @@ TYPED_TEST(ssl_socket_connect, a_socks5_proxy_that_wants_a_password) {
 TYPED_TEST(ssl_socket_connect, a_socks5_proxy_that_refuses_is_an_error) {
   fake_proxy proxy({QByteArray::fromHex("0500"), QByteArray::fromHex("05050001000000000000")});
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(proxy.as(QNetworkProxy::Socks5Proxy));
   socket.connectToHostEncrypted("server.example", 443);
-  ASSERT_TRUE(wait_until([&] { return !trace.of({"error"}).empty(); }));
+  ASSERT_TRUE(wait_until([&] { return !trace.of({"errorOccurred"}).empty(); }));
   EXPECT_EQ(socket.error(), QAbstractSocket::ConnectionRefusedError);
   EXPECT_FALSE(trace.has("connected"));
   EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
@@ -453,10 +454,10 @@ TYPED_TEST(ssl_socket_connect, a_socks5_proxy_that_refuses_is_an_error) {
 
 TYPED_TEST(ssl_socket_connect, a_proxy_that_isnt_there_is_an_error) {
   TypeParam socket;
-  socket_trace<TypeParam> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(QNetworkProxy(QNetworkProxy::Socks5Proxy, "127.0.0.1", closed_port()));
   socket.connectToHost("server.example", 443);
-  ASSERT_TRUE(wait_until([&] { return !trace.of({"error"}).empty(); }));
+  ASSERT_TRUE(wait_until([&] { return !trace.of({"errorOccurred"}).empty(); }));
   EXPECT_EQ(socket.error(), QAbstractSocket::ProxyConnectionRefusedError);
   EXPECT_EQ(socket.state(), QAbstractSocket::UnconnectedState);
 }
@@ -482,7 +483,7 @@ TYPED_TEST(ssl_socket_connect, the_descriptors_of_connections_are_closed) {
 // --- ours: slots may do anything ---
 
 TEST(ssl_socket_connect_ours, it_can_be_deleted_in_its_own_slots) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   const auto delete_at = [&](auto signal, quint16 port, bool waits) {
     auto* socket = new qt::SslSocket;
     socket->setSslConfiguration(client_settings());
@@ -505,11 +506,11 @@ TEST(ssl_socket_connect_ours, it_can_be_deleted_in_its_own_slots) {
 }
 
 TEST(ssl_socket_connect_ours, it_can_be_connected_elsewhere_in_its_own_slots) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   const auto reconnect_at = [&](auto signal) {
     qt::SslSocket socket;
     socket.setSslConfiguration(client_settings());
-    socket_trace<qt::SslSocket> trace(socket);
+    signal_trace trace(socket);
     bool first = true;
     QObject::connect(&socket, signal, [&] {
       if (!std::exchange(first, false)) return;
@@ -532,10 +533,10 @@ TEST(ssl_socket_connect_ours, it_can_be_connected_elsewhere_in_its_own_slots) {
 TEST(ssl_socket_connect_ours, a_name_that_is_too_long_for_a_socks5_proxy_is_not_cut) {
   fake_proxy proxy({QByteArray::fromHex("0500"), QByteArray::fromHex("05000001000000000000")});
   qt::SslSocket socket;
-  socket_trace<qt::SslSocket> trace(socket);
+  signal_trace trace(socket);
   socket.setProxy(proxy.as(QNetworkProxy::Socks5Proxy));
   socket.connectToHost(QString("a").repeated(63) + QString(".b").repeated(150), 443);
-  ASSERT_TRUE(wait_until([&] { return !trace.of({"error"}).empty(); }));
+  ASSERT_TRUE(wait_until([&] { return !trace.of({"errorOccurred"}).empty(); }));
   EXPECT_EQ(socket.error(), QAbstractSocket::HostNotFoundError);
   EXPECT_FALSE(trace.has("connected"));
 }
@@ -544,7 +545,6 @@ TEST(ssl_socket_connect_ours, nothing_leaves_in_plain_text_that_was_to_be_encryp
   QByteArray got;
   std::atomic<bool> come = false;
   qt_peer peer(
-      peer_settings(),
       [&](::QSslSocket& client) {
         QObject::connect(&client, &QIODevice::readyRead, &client, [&] {
           got += client.readAll();

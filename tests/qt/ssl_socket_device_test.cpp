@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
 #include "support/qt_peer.hpp"
-#include "support/socket_trace.hpp"
+#include "support/signal_trace.hpp"
 
 #include <sallyport/qt/ssl_socket.hpp>
 
@@ -65,7 +65,7 @@ class ssl_socket_device : public testing::Test {
     descriptor_server server;
     const auto accept = [&](auto& acceptor, QIODevice::OpenMode with) {
       ASSERT_TRUE(wait_until([&] { return server.accepted != -1; }));
-      acceptor.setSslConfiguration(peer_settings());
+      acceptor.setSslConfiguration(static_cast<const QSslConfiguration&>(server_settings()));
       ASSERT_TRUE(acceptor.setSocketDescriptor(server.accepted, QAbstractSocket::ConnectedState, with));
       if (Kind::of != role::plain) acceptor.startServerEncryption();
     };
@@ -386,7 +386,7 @@ TYPED_TEST(ssl_socket_device, a_full_read_buffer_stalls_the_peer) {
 
 TYPED_TEST(ssl_socket_device, after_the_peers_end_the_rest_can_be_read) {
   this->begin();
-  socket_trace<typename TestFixture::Socket> trace(this->socket);
+  signal_trace trace(this->socket);
   this->receive("line\nrest");
   EXPECT_EQ(this->socket.readLine(), "line\n");
   this->other().disconnectFromHost();
@@ -411,8 +411,7 @@ TYPED_TEST(ssl_socket_device, a_closed_device_has_nothing) {
 }
 
 TYPED_TEST(our_ssl_socket_device, the_object_can_be_used_again) {
-  using Socket = typename TestFixture::Socket;
-  socket_trace<Socket> trace(this->socket);
+  signal_trace trace(this->socket);
   for (int round = 0; round < 3; ++round) {
     this->begin();
     this->receive("round\nunread");
@@ -438,7 +437,7 @@ TYPED_TEST(ssl_socket_device, it_goes_on_in_another_thread) {
     other.setSslConfiguration(client_settings());
     other.connectToHostEncrypted("localhost", server.serverPort());
     ASSERT_TRUE(wait_until([&] { return server.accepted != -1; }));
-    socket->setSslConfiguration(peer_settings());
+    socket->setSslConfiguration(server_settings());
     ASSERT_TRUE(socket->setSocketDescriptor(server.accepted));
     socket->startServerEncryption();
   } else {
@@ -446,7 +445,7 @@ TYPED_TEST(ssl_socket_device, it_goes_on_in_another_thread) {
     TypeParam::of == role::plain ? socket->connectToHost("localhost", server.serverPort())
                                  : socket->connectToHostEncrypted("localhost", server.serverPort());
     ASSERT_TRUE(wait_until([&] { return server.accepted != -1; }));
-    other.setSslConfiguration(peer_settings());
+    other.setSslConfiguration(server_settings());
     ASSERT_TRUE(other.setSocketDescriptor(server.accepted));
     if (TypeParam::of == role::client) other.startServerEncryption();
   }
@@ -481,7 +480,7 @@ TYPED_TEST(ssl_socket_device, it_goes_on_in_another_thread) {
 
 template <class Socket>
 void live_in_a_thread_of_its_own() {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QByteArray got;
   const std::unique_ptr<QThread> thread(QThread::create([&] {
     Socket socket;
@@ -537,7 +536,6 @@ TEST_F(ssl_socket_device_ours_server, sixty_four_megabytes_both_ways) { pass_64_
 
 TEST_F(ssl_socket_device_ours_client, moved_between_plain_and_encrypted) {
   qt_peer peer(
-      peer_settings(),
       [](::QSslSocket& client) {
         client.write("ready");
         client.flush();
@@ -566,7 +564,7 @@ TEST_F(ssl_socket_device_ours_client, moved_between_plain_and_encrypted) {
 }
 
 TEST_F(ssl_socket_device_ours_client, moved_while_it_connects) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   QThread thread;
   thread.start();
   auto* const moved = new qt::SslSocket;

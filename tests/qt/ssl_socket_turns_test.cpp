@@ -2,8 +2,7 @@
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
-#include "support/socket_settings.hpp"
-#include "support/tls_peer.hpp"
+#include "support/socket_pair.hpp"
 
 #include <sallyport/qt/ssl_socket.hpp>
 
@@ -27,8 +26,7 @@ namespace test = sallyport::test;
 
 struct connection {
   connection() : socket(new SslSocket) {
-    socket->setSslConfiguration(test::server_settings());
-    socket->setSocketDescriptor(peer.take_descriptor());
+    adopt(*socket, peer);
     socket->startServerEncryption();
   }
   ~connection() { delete socket.data(); }

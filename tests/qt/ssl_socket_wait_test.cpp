@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/event_loop.hpp"
 #include "support/qt_peer.hpp"
-#include "support/socket_trace.hpp"
+#include "support/signal_trace.hpp"
 
 #include <sallyport/qt/ssl_socket.hpp>
 
@@ -84,9 +84,9 @@ TYPED_TEST(ssl_socket_wait, without_a_connection_nothing_is_waited_for) {
 }
 
 TYPED_TEST(ssl_socket_wait, a_conversation_without_an_event_loop) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = TestFixture::make();
-  socket_trace<TypeParam> trace(*socket);
+  signal_trace trace(*socket, written::told);
   socket->connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(socket->waitForConnected(enough));
   EXPECT_EQ(socket->state(), QAbstractSocket::ConnectedState);
@@ -102,14 +102,14 @@ TYPED_TEST(ssl_socket_wait, a_conversation_without_an_event_loop) {
   socket->disconnectFromHost();
   EXPECT_TRUE(socket->state() == QAbstractSocket::UnconnectedState || socket->waitForDisconnected(enough));
   EXPECT_EQ(socket->state(), QAbstractSocket::UnconnectedState);
-  EXPECT_THAT(trace.milestones(),
-              ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Connected", "mode 1", "connected",
-                          "encrypted", "state Closing", "state Unconnected", "disconnected"));
+  EXPECT_THAT(trace.milestones(), ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound",
+                                              "stateChanged Connected", "modeChanged 1", "connected", "encrypted",
+                                              "stateChanged Closing", "stateChanged Unconnected", "disconnected"));
   EXPECT_THAT(trace.of({"bytesWritten", "readyRead"}), ElementsAre("bytesWritten 1", "readyRead"));
 }
 
 TYPED_TEST(ssl_socket_wait, each_wait_begins_with_what_has_to_come_before) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   {
     const auto socket = TestFixture::make();
     socket->connectToHostEncrypted("localhost", peer.port());
@@ -140,7 +140,7 @@ TYPED_TEST(ssl_socket_wait, each_wait_begins_with_what_has_to_come_before) {
 }
 
 TYPED_TEST(ssl_socket_wait, for_ever_is_minus_one) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = TestFixture::make();
   socket->connectToHostEncrypted("localhost", peer.port());
   EXPECT_TRUE(socket->waitForConnected(-1));
@@ -156,14 +156,14 @@ TYPED_TEST(ssl_socket_wait, for_ever_is_minus_one) {
 TYPED_TEST(ssl_socket_wait, a_timeout_is_an_error_and_ends_nothing) {
   silent_server server;
   const auto socket = TestFixture::make();
-  socket_trace<TypeParam> trace(*socket);
+  signal_trace trace(*socket);
   socket->connectToHostEncrypted("127.0.0.1", server.serverPort());
   ASSERT_TRUE(socket->waitForConnected(enough));
   const auto has_timed_out = [&] {
     EXPECT_EQ(socket->error(), QAbstractSocket::SocketTimeoutError);
     EXPECT_EQ(socket->errorString(), "Network operation timed out");
     EXPECT_EQ(socket->state(), QAbstractSocket::ConnectedState);
-    EXPECT_EQ(trace.count("error 5"), 1);
+    EXPECT_EQ(trace.count("errorOccurred 5"), 1);
     trace.clear();
   };
   EXPECT_FALSE(socket->waitForEncrypted(briefly));
@@ -178,7 +178,7 @@ TYPED_TEST(ssl_socket_wait, a_timeout_is_an_error_and_ends_nothing) {
 }
 
 TYPED_TEST(ssl_socket_wait, a_connection_survives_a_timeout) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = TestFixture::make();
   socket->connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(socket->waitForEncrypted(enough));
@@ -209,12 +209,13 @@ TYPED_TEST(ssl_socket_wait, a_connection_that_doesnt_come_in_time_is_given_up) {
     if (!fill.back()->waitForConnected(100)) break;
   }
   const auto socket = TestFixture::make();
-  socket_trace<TypeParam> trace(*socket);
+  signal_trace trace(*socket);
   socket->connectToHostEncrypted("127.0.0.1", port);
   EXPECT_FALSE(socket->waitForConnected(100));
   EXPECT_EQ(socket->error(), QAbstractSocket::SocketTimeoutError);
   EXPECT_EQ(socket->state(), QAbstractSocket::UnconnectedState);
-  EXPECT_THAT(trace.of({"state"}), ElementsAre("state HostLookup", "state Connecting", "state Unconnected"));
+  EXPECT_THAT(trace.of({"stateChanged"}),
+              ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "stateChanged Unconnected"));
   ::close(listening);
 }
 
@@ -243,7 +244,7 @@ TYPED_TEST(ssl_socket_wait, errors_end_a_wait_at_once) {
     EXPECT_FALSE(socket->waitForConnected(enough));
     EXPECT_EQ(socket->error(), QAbstractSocket::HostNotFoundError);
   }
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   {
     TypeParam socket;  // trusts nobody who has signed the server's certificate
     QSslConfiguration settings = client_settings();
@@ -261,7 +262,7 @@ TYPED_TEST(ssl_socket_wait, the_end_of_the_stream_ends_every_wait) {
   const auto disconnect = [](::QSslSocket& client) {
     QObject::connect(&client, &QIODevice::readyRead, &client, [&client] { client.disconnectFromHost(); });
   };
-  qt_peer peer(peer_settings(), disconnect);
+  qt_peer peer(disconnect);
   for (int which = 0; which < 2; ++which) {
     const auto socket = TestFixture::make();
     socket->connectToHostEncrypted("localhost", peer.port());
@@ -282,7 +283,7 @@ TYPED_TEST(ssl_socket_wait, the_end_of_the_stream_ends_every_wait) {
 }
 
 TYPED_TEST(ssl_socket_wait, data_before_the_end_can_be_read_afterwards) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = TestFixture::make();
   socket->connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(socket->waitForEncrypted(enough));
@@ -295,7 +296,7 @@ TYPED_TEST(ssl_socket_wait, data_before_the_end_can_be_read_afterwards) {
 }
 
 TYPED_TEST(ssl_socket_wait, plain_text) {
-  qt_peer peer(peer_settings(), answer_later, peer_begins::plain);
+  qt_peer peer(answer_later, peer_begins::plain);
   const auto socket = TestFixture::make();
   socket->connectToHost("localhost", peer.port());
   ASSERT_TRUE(socket->waitForConnected(enough));
@@ -312,7 +313,7 @@ TYPED_TEST(ssl_socket_wait, plain_text) {
 }
 
 TYPED_TEST(ssl_socket_wait, much_is_written_and_read_in_a_loop_of_waits) {
-  qt_peer peer(peer_settings(), echo);
+  qt_peer peer(echo);
   const auto socket = TestFixture::make();
   socket->connectToHostEncrypted("localhost", peer.port());
   ASSERT_TRUE(socket->waitForEncrypted(enough));
@@ -329,9 +330,9 @@ TYPED_TEST(ssl_socket_wait, much_is_written_and_read_in_a_loop_of_waits) {
 }
 
 TYPED_TEST(ssl_socket_wait, in_the_slot_of_connected) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = TestFixture::make();
-  socket_trace<TypeParam> trace(*socket);
+  signal_trace trace(*socket);
   bool encrypted = false;
   QObject::connect(socket.get(), &TypeParam::connected, [&] { encrypted = socket->waitForEncrypted(enough); });
   socket->connectToHostEncrypted("localhost", peer.port());
@@ -342,7 +343,7 @@ TYPED_TEST(ssl_socket_wait, in_the_slot_of_connected) {
 }
 
 TYPED_TEST(ssl_socket_wait, abort_in_a_slot_ends_the_wait) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto abort_at = [&](auto signal) {
     const auto socket = TestFixture::make();
     QObject::connect(socket.get(), signal, [&] { socket->abort(); });
@@ -356,12 +357,12 @@ TYPED_TEST(ssl_socket_wait, abort_in_a_slot_ends_the_wait) {
 }
 
 TYPED_TEST(ssl_socket_wait, in_a_thread_without_an_event_loop) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   QByteArray got;
   std::vector<std::string> milestones;
   const std::unique_ptr<QThread> thread(QThread::create([&] {
     const auto socket = TestFixture::make();
-    socket_trace<TypeParam> trace(*socket);
+    signal_trace trace(*socket);
     socket->connectToHostEncrypted("localhost", peer.port());
     EXPECT_TRUE(socket->waitForEncrypted(enough));
     for (int count = 0; count < 3; ++count) {
@@ -376,8 +377,9 @@ TYPED_TEST(ssl_socket_wait, in_a_thread_without_an_event_loop) {
   thread->start();
   ASSERT_TRUE(wait_until([&] { return thread->isFinished(); }));
   EXPECT_EQ(got, "!!!");
-  EXPECT_THAT(milestones, ElementsAre("state HostLookup", "state Connecting", "hostFound", "state Connected", "mode 1",
-                                      "connected", "encrypted", "state Closing", "state Unconnected", "disconnected"));
+  EXPECT_THAT(milestones, ElementsAre("stateChanged HostLookup", "stateChanged Connecting", "hostFound",
+                                      "stateChanged Connected", "modeChanged 1", "connected", "encrypted",
+                                      "stateChanged Closing", "stateChanged Unconnected", "disconnected"));
 }
 
 TYPED_TEST(ssl_socket_wait, on_the_servers_side) {
@@ -401,7 +403,7 @@ TYPED_TEST(ssl_socket_wait, on_the_servers_side) {
   ASSERT_EQ(::poll(&ready, 1, enough), 1);
   const int descriptor = ::accept(ready.fd, nullptr, nullptr);
   TypeParam socket;
-  socket.setSslConfiguration(peer_settings());
+  socket.setSslConfiguration(server_settings());
   ASSERT_TRUE(socket.setSocketDescriptor(descriptor));
   EXPECT_TRUE(socket.waitForConnected(enough));
   socket.startServerEncryption();
@@ -422,7 +424,7 @@ using ssl_socket_wait_ours = ssl_socket_wait<qt::SslSocket>;
 TEST_F(ssl_socket_wait_ours, disconnecting_sends_everything_before) {
   QByteArray got;
   std::atomic<bool> ended = false;
-  qt_peer peer(peer_settings(), [&](::QSslSocket& client) {
+  qt_peer peer([&](::QSslSocket& client) {
     const auto take = [&] { got += client.readAll(); };
     QObject::connect(&client, &QIODevice::readyRead, &client, take);
     QObject::connect(&client, &QAbstractSocket::disconnected, &client, [&, take] {
@@ -444,7 +446,7 @@ TEST_F(ssl_socket_wait_ours, disconnecting_sends_everything_before) {
 }
 
 TEST_F(ssl_socket_wait_ours, a_whole_conversation_in_the_slot_of_encrypted) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = make();
   QByteArray got;
   QObject::connect(socket.get(), &qt::SslSocket::encrypted, [&] {
@@ -461,7 +463,7 @@ TEST_F(ssl_socket_wait_ours, a_whole_conversation_in_the_slot_of_encrypted) {
 }
 
 TEST_F(ssl_socket_wait_ours, waiting_in_the_slot_of_ready_read_doesnt_recurse) {
-  qt_peer peer(peer_settings(), answer_later);
+  qt_peer peer(answer_later);
   const auto socket = make();
   QByteArray got;
   int depth = 0;

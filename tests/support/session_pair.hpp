@@ -5,14 +5,13 @@
 //   pair.shake_hands();
 //   EXPECT_TRUE(pair.client.is_connected());
 //
-// Each call of a session is checked as session_steps does: it isn't misled by a foreign error on OpenSSL's error queue,
-// and leaves none of its own there.
+// Each call of a session is checked as driven_session does.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TESTS_SUPPORT_SESSION_PAIR_HPP
 #define SALLYPORT_TESTS_SUPPORT_SESSION_PAIR_HPP
 
-#include "session_steps.hpp"
+#include "driven_session.hpp"
 
 #include <sallyport/client_configuration.hpp>
 #include <sallyport/session.hpp>
@@ -25,9 +24,9 @@
 namespace sallyport::test {
 
 /// One side of a connection.
-class session_side {
+class session_side : public driven_session {
  public:
-  explicit session_side(session made, const delivery& how = {}) : tls(std::move(made)), how_(how) {}
+  using driven_session::driven_session;
 
   /// Goes on with the handshake as far as the input allows; each question is noted and answered.
   progress handshake();
@@ -37,22 +36,14 @@ class session_side {
   progress shutdown();
 
   bool is_connected() const { return last_handshake_ == progress::done; }
-  /// As in session_steps, of all calls so far.
-  const events& seen() const { return seen_; }
   const std::vector<std::string>& asked() const { return asked_; }
-  /// "host_name_mismatch at 0", ...
-  std::vector<std::string> errors() const;
 
-  session tls;
   std::function<void(session&)> answer;
-  std::string input, output;
   progress last = progress::want_input;
 
  private:
-  step run(const std::function<step(io_window&)>& call);
+  step call(const std::function<step(io_window&)>& function);
 
-  delivery how_;
-  events seen_;
   std::vector<std::string> asked_;
   progress last_handshake_ = progress::want_input;
 };

@@ -4,9 +4,6 @@
 #include "session_steps.hpp"
 
 #include <gtest/gtest.h>
-#include <openssl/err.h>
-
-#include <algorithm>
 
 namespace sallyport::test {
 namespace {
@@ -18,61 +15,6 @@ testing::ScopedTrace at(const std::source_location& row) {
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 }  // namespace
-
-std::string_view words(progress what) {
-  switch (what) {
-    case progress::done:
-      return "done";
-    case progress::want_input:
-      return "want_input";
-    case progress::want_output:
-      return "want_output";
-    case progress::want_answer:
-      return "want_answer";
-    case progress::want_worker:
-      return "want_worker";
-    case progress::peer_closed:
-      return "peer_closed";
-    case progress::failed:
-      return "failed";
-  }
-  return "?";
-}
-
-std::string_view words(handshake_phase phase) { return to_string(phase); }
-
-std::string_view words(handshake_question question) {
-  switch (question) {
-    case handshake_question::none:
-      return "none";
-    case handshake_question::interrupted_on_error:
-      return "interrupted_on_error";
-    case handshake_question::ssl_errors:
-      return "ssl_errors";
-    case handshake_question::pre_shared_key:
-      return "pre_shared_key";
-    case handshake_question::unknown_server_name:
-      return "unknown_server_name";
-  }
-  return "?";
-}
-
-std::string words(const session_event& event) {
-  const std::string alert = " " + std::string(to_string(event.level)) + " " + std::string(to_string(event.type));
-  switch (event.what) {
-    case session_event::kind::started:
-      return "started";
-    case session_event::kind::client_hello:
-      return "client_hello";
-    case session_event::kind::alert_sent:
-      return "alert_sent" + alert;
-    case session_event::kind::alert_received:
-      return "alert_received" + alert;
-    case session_event::kind::new_session_ticket:
-      return "new_session_ticket";
-  }
-  return "?";
-}
 
 ssl_session_ptr ticket_of(const context& server, int version) {
   session_steps steps(server, {.version = version});
@@ -86,14 +28,12 @@ ssl_session_ptr ticket_of(const context& server, int version) {
   return tickets.size() == 1 ? tickets.front() : nullptr;
 }
 
-void raise_foreign_error() { ERR_raise_data(ERR_LIB_SSL, SSL_R_NO_SHARED_CIPHER, "another connection's"); }
-
 session_steps::session_steps(const context& server, const memory_client_options& client, const delivery& how)
-    : session_(server), client_(client), how_(how) {}
+    : server_(session(server), how), client_(client) {}
 
 void session_steps::deliver_output() {
-  client_.input(output_);
-  output_.clear();
+  client_.input(server_.output);
+  server_.output.clear();
 }
 
 session_steps& session_steps::client_handshake() {
@@ -155,55 +95,26 @@ session_steps& session_steps::client_saw_the_end(where row) {
 }
 
 session_steps& session_steps::input(std::string_view bytes) {
-  input_ += bytes;
+  server_.input += bytes;
   return *this;
 }
 
 session_steps& session_steps::change_input(const std::function<void(std::string&)>& change) {
-  change(input_);
+  change(server_.input);
   return *this;
 }
 
 step session_steps::run(const std::function<step(io_window&)>& call) {
-  events_.clear();
-  std::size_t presented = std::min(input_.size(), how_.first_piece);
-  for (;;) {
-    // Buffers of exactly this size, so that the address sanitizer sees each byte too many.
-    const std::vector<char> in(input_.begin(), input_.begin() + static_cast<std::ptrdiff_t>(presented));
-    std::vector<std::byte> out(how_.output_room);
-    io_window window{.input = std::as_bytes(std::span(in)), .output = out};
-
-    raise_foreign_error();
-    const step result = call(window);
-    // A step that goes well need not look at the queue, and then the foreign error is still there, alone.
-    if (const unsigned long left = ERR_get_error(); left != 0) {
-      EXPECT_EQ(ERR_GET_REASON(left), SSL_R_NO_SHARED_CIPHER) << ERR_reason_error_string(left);
-    }
-    EXPECT_EQ(ERR_peek_error(), 0U) << "on the error queue: " << ERR_reason_error_string(ERR_peek_error());
-    ERR_clear_error();
-
-    EXPECT_EQ(window.input.data() + window.input.size(), std::as_bytes(std::span(in)).data() + in.size())
-        << "input was not taken off its front";
-    input_.erase(0, in.size() - window.input.size());
-    presented = window.input.size();
-    output_.append(reinterpret_cast<const char*>(out.data()), window.produced);
-    for (const session_event& event : session_.events()) events_.push_back(words(event));
-
-    if (result.what == progress::want_output && window.produced > 0) continue;
-    if (result.what == progress::want_input && presented < input_.size()) {
-      presented = how_.piece < input_.size() - presented ? presented + how_.piece : input_.size();
-      continue;
-    }
-    return result;
-  }
+  server_.seen.clear();
+  return server_.run(call);
 }
 
-void session_steps::expect_events(const events& expected) const { EXPECT_EQ(events_, expected); }
+void session_steps::expect_events(const events& expected) const { EXPECT_EQ(server_.seen, expected); }
 
 session_steps& session_steps::handshake(progress expected, const events& expected_events, where row) {
   const auto trace = at(row);
-  const step result = run([this](io_window& window) { return session_.handshake(window); });
-  EXPECT_EQ(words(result.what), words(expected)) << session_.error().message() << ": " << session_.error_detail();
+  const step result = run([this](io_window& window) { return server_.tls.handshake(window); });
+  EXPECT_EQ(words(result.what), words(expected)) << server_.tls.error().message() << ": " << server_.tls.error_detail();
   expect_events(expected_events);
   return *this;
 }
@@ -211,26 +122,22 @@ session_steps& session_steps::handshake(progress expected, const events& expecte
 session_steps& session_steps::asks(handshake_question expected, const events& expected_events, where row) {
   const auto trace = at(row);
   handshake(progress::want_answer, expected_events, row);
-  EXPECT_EQ(words(session_.question()), words(expected));
+  EXPECT_EQ(words(server_.tls.question()), words(expected));
   return *this;
 }
 
 session_steps& session_steps::errors(const std::vector<std::string>& expected, where row) {
   const auto trace = at(row);
-  std::vector<std::string> found;
-  for (const ssl_error& error : session_.ssl_handshake_errors()) {
-    found.push_back(std::string(to_string(error.code)) + " at " + std::to_string(error.depth));
-  }
-  EXPECT_EQ(found, expected);
+  EXPECT_EQ(server_.errors(), expected);
   return *this;
 }
 
 session_steps& session_steps::handshake_fails(handshake_error reason, const events& expected_events, where row) {
   const auto trace = at(row);
   handshake(progress::failed, expected_events, row);
-  EXPECT_EQ(session_.error(), reason) << session_.error_detail();
-  EXPECT_NE(session_.error_detail(), "");
-  EXPECT_NE(words(session_.phase()), words(handshake_phase::complete));
+  EXPECT_EQ(server_.tls.error(), reason) << server_.tls.error_detail();
+  EXPECT_NE(server_.tls.error_detail(), "");
+  EXPECT_NE(words(server_.tls.phase()), words(handshake_phase::complete));
   return stays_failed(row);
 }
 
@@ -238,11 +145,11 @@ progress session_steps::read_all(std::string& plaintext, std::size_t buffer_size
   events all_events;
   for (;;) {
     std::vector<std::byte> buffer(buffer_size);
-    const step result = run([&](io_window& window) { return session_.read(window, buffer); });
-    all_events.insert(all_events.end(), events_.begin(), events_.end());
+    const step result = run([&](io_window& window) { return server_.tls.read(window, buffer); });
+    all_events.insert(all_events.end(), server_.seen.begin(), server_.seen.end());
     if (result.what != progress::done || result.bytes == 0) {
       EXPECT_NE(words(result.what), "done") << "without data";
-      events_ = all_events;
+      server_.seen = all_events;
       return result.what;
     }
     plaintext.append(reinterpret_cast<const char*>(buffer.data()), result.bytes);
@@ -252,10 +159,10 @@ progress session_steps::read_all(std::string& plaintext, std::size_t buffer_size
 session_steps& session_steps::reads(std::string_view plaintext, std::size_t buffer_size, where row) {
   const auto trace = at(row);
   std::string all;
-  EXPECT_EQ(words(read_all(all, buffer_size)), "want_input") << session_.error_detail();
+  EXPECT_EQ(words(read_all(all, buffer_size)), "want_input") << server_.tls.error_detail();
   EXPECT_TRUE(all == plaintext) << "read " << all.size() << " bytes, not these " << plaintext.size() << " ones";
-  EXPECT_FALSE(session_.has_buffered_plaintext());
-  EXPECT_EQ(input_.size(), 0U);
+  EXPECT_FALSE(server_.tls.has_buffered_plaintext());
+  EXPECT_EQ(server_.input.size(), 0U);
   expect_events({});
   return *this;
 }
@@ -263,7 +170,7 @@ session_steps& session_steps::reads(std::string_view plaintext, std::size_t buff
 session_steps& session_steps::reads_to_the_end(std::string_view plaintext, where row) {
   const auto trace = at(row);
   std::string all;
-  EXPECT_EQ(words(read_all(all, 1024)), "peer_closed") << session_.error_detail();
+  EXPECT_EQ(words(read_all(all, 1024)), "peer_closed") << server_.tls.error_detail();
   EXPECT_EQ(all, plaintext);
   expect_events({"alert_received warning close_notify"});
   return *this;
@@ -272,8 +179,8 @@ session_steps& session_steps::reads_to_the_end(std::string_view plaintext, where
 session_steps& session_steps::read(progress expected, const events& expected_events, where row) {
   const auto trace = at(row);
   std::vector<std::byte> buffer(64 * 1024);
-  const step result = run([&](io_window& window) { return session_.read(window, buffer); });
-  EXPECT_EQ(words(result.what), words(expected)) << session_.error_detail();
+  const step result = run([&](io_window& window) { return server_.tls.read(window, buffer); });
+  EXPECT_EQ(words(result.what), words(expected)) << server_.tls.error_detail();
   EXPECT_EQ(result.bytes, 0U);
   expect_events(expected_events);
   return *this;
@@ -282,15 +189,15 @@ session_steps& session_steps::read(progress expected, const events& expected_eve
 session_steps& session_steps::read_fails(stream_error reason, const events& expected_events, where row) {
   const auto trace = at(row);
   read(progress::failed, expected_events, row);
-  EXPECT_EQ(session_.error(), reason) << session_.error_detail();
-  EXPECT_NE(session_.error_detail(), "");
+  EXPECT_EQ(server_.tls.error(), reason) << server_.tls.error_detail();
+  EXPECT_NE(server_.tls.error_detail(), "");
   return stays_failed(row);
 }
 
 session_steps& session_steps::writes(std::string_view plaintext, where row) {
   const auto trace = at(row);
-  const step result = run([&](io_window& window) { return session_.write(window, bytes_of(plaintext)); });
-  EXPECT_EQ(words(result.what), "done") << session_.error_detail();
+  const step result = run([&](io_window& window) { return server_.tls.write(window, bytes_of(plaintext)); });
+  EXPECT_EQ(words(result.what), "done") << server_.tls.error_detail();
   EXPECT_EQ(result.bytes, plaintext.size());
   expect_events({});
   return *this;
@@ -298,26 +205,26 @@ session_steps& session_steps::writes(std::string_view plaintext, where row) {
 
 session_steps& session_steps::write_fails(stream_error reason, const events& expected_events, where row) {
   const auto trace = at(row);
-  const step result = run([&](io_window& window) { return session_.write(window, bytes_of("late")); });
+  const step result = run([&](io_window& window) { return server_.tls.write(window, bytes_of("late")); });
   EXPECT_EQ(words(result.what), "failed");
-  EXPECT_EQ(session_.error(), reason) << session_.error_detail();
+  EXPECT_EQ(server_.tls.error(), reason) << server_.tls.error_detail();
   expect_events(expected_events);
   return stays_failed(row);
 }
 
 session_steps& session_steps::shutdown(progress expected, const events& expected_events, where row) {
   const auto trace = at(row);
-  const step result = run([this](io_window& window) { return session_.shutdown(window); });
-  EXPECT_EQ(words(result.what), words(expected)) << session_.error_detail();
+  const step result = run([this](io_window& window) { return server_.tls.shutdown(window); });
+  EXPECT_EQ(words(result.what), words(expected)) << server_.tls.error_detail();
   expect_events(expected_events);
   return *this;
 }
 
 session_steps& session_steps::stays_failed(where row) {
   const auto trace = at(row);
-  const error_code reason = session_.error();
-  const std::string detail = session_.error_detail();
-  const handshake_phase phase = session_.phase();
+  const error_code reason = server_.tls.error();
+  const std::string detail = server_.tls.error_detail();
+  const handshake_phase phase = server_.tls.phase();
   EXPECT_TRUE(reason);
 
   std::vector<std::byte> out(1024), plaintext(1024);
@@ -328,37 +235,37 @@ session_steps& session_steps::stays_failed(where row) {
     EXPECT_EQ(words(result.what), "failed");
     EXPECT_EQ(window.input.size(), more.size());
     EXPECT_EQ(window.produced, 0U);
-    EXPECT_TRUE(session_.events().empty());
-    EXPECT_EQ(session_.error(), reason);
-    EXPECT_EQ(session_.error_detail(), detail);
-    EXPECT_EQ(words(session_.phase()), words(phase));
+    EXPECT_TRUE(server_.tls.events().empty());
+    EXPECT_EQ(server_.tls.error(), reason);
+    EXPECT_EQ(server_.tls.error_detail(), detail);
+    EXPECT_EQ(words(server_.tls.phase()), words(phase));
   };
-  expect_failed([&](io_window& window) { return session_.handshake(window); });
-  expect_failed([&](io_window& window) { return session_.read(window, plaintext); });
-  expect_failed([&](io_window& window) { return session_.write(window, bytes_of(more)); });
-  expect_failed([&](io_window& window) { return session_.shutdown(window); });
+  expect_failed([&](io_window& window) { return server_.tls.handshake(window); });
+  expect_failed([&](io_window& window) { return server_.tls.read(window, plaintext); });
+  expect_failed([&](io_window& window) { return server_.tls.write(window, bytes_of(more)); });
+  expect_failed([&](io_window& window) { return server_.tls.shutdown(window); });
   return *this;
 }
 
 session_steps& session_steps::phase(handshake_phase expected, where row) {
   const auto trace = at(row);
-  EXPECT_EQ(words(session_.phase()), words(expected));
+  EXPECT_EQ(words(server_.tls.phase()), words(expected));
   return *this;
 }
 
 session_steps& session_steps::server_name(std::string_view expected, where row) {
   const auto trace = at(row);
-  EXPECT_EQ(session_.server_name(), expected);
+  EXPECT_EQ(server_.tls.server_name(), expected);
   return *this;
 }
 
 session_steps& session_steps::negotiated(tls_version version, std::string_view cipher,
                                          std::string_view application_protocol, bool resumed, where row) {
   const auto trace = at(row);
-  EXPECT_EQ(to_string(session_.version()), to_string(version));
-  EXPECT_EQ(session_.cipher(), cipher);
-  EXPECT_EQ(session_.application_protocol(), application_protocol);
-  EXPECT_EQ(session_.resumed(), resumed);
+  EXPECT_EQ(to_string(server_.tls.version()), to_string(version));
+  EXPECT_EQ(server_.tls.cipher(), cipher);
+  EXPECT_EQ(server_.tls.application_protocol(), application_protocol);
+  EXPECT_EQ(server_.tls.resumed(), resumed);
   return *this;
 }
 

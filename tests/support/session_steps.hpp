@@ -10,13 +10,13 @@
 // same table is run with the client's bytes in pieces or with little room for output: the session's calls in between
 // are made by the row itself, and its events are those of all of them.
 //
-// Before each call of the session a foreign error is put onto OpenSSL's error queue, and after it the queue must
-// hold nothing else: no table passes if a session is misled by the errors of others, or leaves its own behind.
+// Each call of the session is checked as driven_session does.
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TESTS_SUPPORT_SESSION_STEPS_HPP
 #define SALLYPORT_TESTS_SUPPORT_SESSION_STEPS_HPP
 
+#include "driven_session.hpp"
 #include "memory_client.hpp"
 
 #include <sallyport/session.hpp>
@@ -30,20 +30,6 @@
 #include <vector>
 
 namespace sallyport::test {
-
-/// How bytes get to the session and away from it.
-struct delivery {
-  static constexpr std::size_t all = static_cast<std::size_t>(-1);
-
-  std::size_t first_piece = all;  ///< of what the client has sent by the time of a row
-  std::size_t piece = all;        ///< the following ones
-  std::size_t output_room = 64 * 1024;
-};
-
-inline constexpr delivery single_bytes{.first_piece = 1, .piece = 1};
-
-/// "started", "client_hello", "alert_sent fatal protocol_version", "alert_received warning close_notify"
-using events = std::vector<std::string>;
 
 class session_steps {
  public:
@@ -103,38 +89,26 @@ class session_steps {
 
   // For what no row says.
 
-  /// Repeats `call` for the pieces of the input and for full output, and keeps events, output and unread input.
+  /// As driven_session::run; of the events, only those of this call.
   step run(const std::function<step(io_window&)>& call);
-  const events& seen() const { return events_; }
-  session& server() { return session_; }
+  const events& seen() const { return server_.seen; }
+  session& server() { return server_.tls; }
   memory_client& client() { return client_; }
-  const std::string& unread_input() const { return input_; }
+  const std::string& unread_input() const { return server_.input; }
   /// Output that no row has handed to the client yet.
-  const std::string& unsent_output() const { return output_; }
+  const std::string& unsent_output() const { return server_.output; }
 
  private:
   void deliver_output();
   progress read_all(std::string& plaintext, std::size_t buffer_size);
   void expect_events(const events& expected) const;
 
-  session session_;
+  driven_session server_;
   memory_client client_;
-  delivery how_;
-  std::string input_;
-  std::string output_;
-  events events_;
 };
-
-std::string words(const session_event& event);
-std::string_view words(progress what);
-std::string_view words(handshake_phase phase);
-std::string_view words(handshake_question question);
 
 /// The one ticket that a client gets with a full handshake; null if it gets none, or several.
 ssl_session_ptr ticket_of(const context& server, int version);
-
-/// Puts an error of no session onto the queue.
-void raise_foreign_error();
 
 }  // namespace sallyport::test
 

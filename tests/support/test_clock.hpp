@@ -14,11 +14,13 @@
 
 #include <sallyport/ticket_keys.hpp>
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace sallyport::test {
@@ -32,6 +34,15 @@ class test_clock {
   }
   void set_system(std::chrono::seconds since_1970) { *system_ = since_1970; }
   void set_monotonic(std::chrono::seconds since_whenever) { *monotonic_ = since_whenever; }
+
+  /// As a certificate has it, to the second, whatever the real time is by now.
+  std::string date(std::chrono::seconds from_now) const {
+    const std::time_t at = (*system_ + from_now).count();
+    std::tm utc{};
+    std::array<char, sizeof "20260131120000Z"> text{};
+    std::strftime(text.data(), text.size(), "%Y%m%d%H%M%SZ", ::gmtime_r(&at, &utc));
+    return text.data();
+  }
 
   detail::ticket_clocks clocks() const {
     detail::ticket_clocks clocks;

@@ -16,6 +16,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <span>
@@ -76,8 +77,8 @@ TEST_P(client_session, connects_to_a_server_whose_certificate_is_good) {
   EXPECT_EQ(pair.client.tls.phase(), handshake_phase::before_client_hello);
   ASSERT_TRUE(pair.shake_hands()) << pair.client.tls.error_detail();
   EXPECT_EQ(pair.client.tls.phase(), handshake_phase::complete);
-  EXPECT_EQ(pair.client.seen().at(0), "started");
-  EXPECT_EQ(pair.client.seen().at(1), "client_hello");
+  EXPECT_EQ(pair.client.seen.at(0), "started");
+  EXPECT_EQ(pair.client.seen.at(1), "client_hello");
   EXPECT_THAT(pair.client.asked(), IsEmpty());
   EXPECT_THAT(pair.client.errors(), IsEmpty());
   EXPECT_EQ(pair.client.tls.version(), GetParam());
@@ -225,10 +226,10 @@ TEST_P(client_session, refuses_bad_certificates_with_the_proper_alert) {
     EXPECT_EQ(pair.client.tls.error_detail(), pair.client.tls.ssl_handshake_errors()[0].error_string());
     EXPECT_EQ(pair.client.tls.resumable_session(), "");
     const std::string alert = std::string("fatal ") + bad.alert;
-    EXPECT_EQ(pair.client.seen().back(), "alert_sent " + alert);
+    EXPECT_EQ(pair.client.seen.back(), "alert_sent " + alert);
     EXPECT_EQ(pair.server.last, progress::failed);
     EXPECT_EQ(pair.server.tls.error(), error_code(handshake_error::alert_from_client));
-    EXPECT_EQ(pair.server.seen().back(), "alert_received " + alert);
+    EXPECT_EQ(pair.server.seen.back(), "alert_received " + alert);
   }
 }
 
@@ -312,17 +313,17 @@ TEST_P(client_session, stops_at_each_error_if_it_is_to_be_interrupted) {
   EXPECT_FALSE(refused.shake_hands());
   EXPECT_THAT(refused.client.asked(), ElementsAre("interrupted_on_error"));
   EXPECT_THAT(refused.client.errors(), ElementsAre("host_name_mismatch at 0"));
-  EXPECT_EQ(refused.server.seen().back(), "alert_received fatal bad_certificate");
+  EXPECT_EQ(refused.server.seen.back(), "alert_received fatal bad_certificate");
 
   session_pair with_alert(client, "localhost", server);
   with_alert.client.answer = [](session& asked) { asked.refuse(certificate_alert::certificate_revoked); };
   EXPECT_FALSE(with_alert.shake_hands());
-  EXPECT_EQ(with_alert.server.seen().back(), "alert_received fatal certificate_revoked");
+  EXPECT_EQ(with_alert.server.seen.back(), "alert_received fatal certificate_revoked");
 
   session_pair denied(client, "localhost", server);
   denied.client.answer = [](session& asked) { asked.refuse(certificate_alert::access_denied); };
   EXPECT_FALSE(denied.shake_hands());
-  EXPECT_EQ(denied.server.seen().back(), "alert_received fatal handshake_failure");
+  EXPECT_EQ(denied.server.seen.back(), "alert_received fatal handshake_failure");
 
   session_pair continued(client, "localhost", server);
   continued.client.answer = [](session& asked) { asked.continue_interrupted_handshake(); };
@@ -340,7 +341,7 @@ TEST_P(client_session, stops_at_each_error_if_it_is_to_be_interrupted) {
   session_pair nameless(client, "", basic_server());
   EXPECT_FALSE(nameless.shake_hands());
   EXPECT_THAT(nameless.client.asked(), ElementsAre("interrupted_on_error"));
-  EXPECT_EQ(nameless.server.seen().back(), "alert_received fatal bad_certificate");
+  EXPECT_EQ(nameless.server.seen.back(), "alert_received fatal bad_certificate");
 }
 
 TEST_P(client_session, may_be_given_up_in_a_question) {
@@ -369,7 +370,7 @@ TEST_P(client_session, goes_by_revocation_lists) {
     EXPECT_EQ(pair.shake_hands(), !is_revoked);
     if (is_revoked) {
       EXPECT_EQ(pair.client.tls.error(), error_code(handshake_error::client_certificate_revoked));
-      EXPECT_EQ(pair.server.seen().back(), "alert_received fatal certificate_revoked");
+      EXPECT_EQ(pair.server.seen.back(), "alert_received fatal certificate_revoked");
     }
   }
 }
@@ -390,7 +391,42 @@ TEST_P(client_session, offers_application_protocols) {
   session_pair without(make(configuration), "localhost", make_context(server));
   EXPECT_FALSE(without.shake_hands());
   EXPECT_EQ(without.client.tls.error(), error_code(handshake_error::alert_from_client));
-  EXPECT_EQ(without.client.seen().back(), "alert_received fatal no_application_protocol");
+  EXPECT_EQ(without.client.seen.back(), "alert_received fatal no_application_protocol");
+}
+
+/// Begins a handshake, as far as the server has made its key for the key exchange: that key. Later TLS 1.2 has
+/// forgotten it.
+std::string key_of_the_exchange(session_pair& pair) {
+  pair.client.handshake();
+  pair.deliver();
+  pair.server.handshake();
+  EVP_PKEY* made = nullptr;
+  SSL_get_tmp_key(static_cast<SSL*>(pair.server.tls.native_handle()), &made);
+  const detail::pkey_ptr owned(made);
+  unsigned char* bytes = nullptr;
+  const int size = made == nullptr ? 0 : i2d_PUBKEY(made, &bytes);
+  std::string der(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(std::max(size, 0)));
+  OPENSSL_free(bytes);
+  return der;
+}
+
+TEST_P(client_session, knows_the_servers_key_for_the_key_exchange) {
+  // In TLS 1.2 the certificate's curve must be among them.
+  for (const char* groups : {"P-256", "P-384:P-256", "X25519:P-256"}) {
+    SCOPED_TRACE(groups);
+    client_configuration configuration = of_version();
+    configuration.groups = groups;
+    session_pair pair(make(configuration), "localhost", basic_server());
+    const std::string key = key_of_the_exchange(pair);
+    EXPECT_NE(key, "");
+    EXPECT_EQ(pair.client.tls.ephemeral_server_key(), "");
+    ASSERT_TRUE(pair.shake_hands());
+    EXPECT_EQ(pair.client.tls.ephemeral_server_key(), key);
+    EXPECT_EQ(pair.server.tls.ephemeral_server_key(), "");
+    session_pair next(make(configuration), "localhost", basic_server());
+    ASSERT_TRUE(next.shake_hands());
+    EXPECT_NE(next.client.tls.ephemeral_server_key(), key);
+  }
 }
 
 TEST_P(client_session, offers_the_profiles_lists_or_its_own) {
@@ -415,7 +451,7 @@ TEST(client_session_settings, no_common_version_is_told) {
   session_pair pair(make(modern), "localhost", make_context(old));
   EXPECT_FALSE(pair.shake_hands());
   EXPECT_EQ(pair.client.tls.error(), error_code(handshake_error::alert_from_client));
-  EXPECT_EQ(pair.client.seen().back(), "alert_received fatal protocol_version");
+  EXPECT_EQ(pair.client.seen.back(), "alert_received fatal protocol_version");
   EXPECT_EQ(pair.server.tls.error(), error_code(handshake_error::no_common_version));
 }
 
@@ -452,7 +488,7 @@ TEST_P(client_session, is_told_if_its_certificate_is_refused) {
     } else {
       EXPECT_EQ(pair.client.tls.error(), error_code(handshake_error::alert_from_client));
     }
-    EXPECT_EQ(pair.client.seen().back(), alert);
+    EXPECT_EQ(pair.client.seen.back(), alert);
     EXPECT_EQ(pair.client.tls.resumable_session(), "");
   }
 }
@@ -574,7 +610,7 @@ TEST_P(client_keys, that_nobody_gives_leave_the_certificate) {
       EXPECT_THAT(pair.client.asked(), ElementsAre("pre_shared_key"));
       EXPECT_EQ(pair.client.tls.error(), error_code(handshake_error::bad_pre_shared_key));
       EXPECT_EQ(pair.client.tls.error_detail(), "the application gives no pre-shared key for the server's hint");
-      EXPECT_EQ(pair.client.seen().back(), "alert_sent fatal handshake_failure");
+      EXPECT_EQ(pair.client.seen.back(), "alert_sent fatal handshake_failure");
     }
   }
 }
@@ -624,7 +660,7 @@ class client_resumption : public client_session {
       EXPECT_EQ(pair.client.tls.resumable_session(), "") << "before the ticket";
     }
     EXPECT_TRUE(pair.talk());
-    EXPECT_EQ(std::ranges::count(pair.client.seen(), "new_session_ticket"), 1);
+    EXPECT_EQ(std::ranges::count(pair.client.seen, "new_session_ticket"), 1);
     EXPECT_LE(pair.client.tls.ticket_lifetime_hint().value(), 24h);
     EXPECT_GT(pair.client.tls.ticket_lifetime_hint().value(), 23h);
     return pair.client.tls.resumable_session();
@@ -752,7 +788,7 @@ TEST_P(client_resumption, needs_a_ticket) {
   EXPECT_TRUE(pair.talk());
   EXPECT_EQ(pair.client.tls.ticket_lifetime_hint(), std::nullopt);
   EXPECT_EQ(pair.client.tls.resumable_session(), "");
-  EXPECT_EQ(std::ranges::count(pair.client.seen(), "new_session_ticket"), 0);
+  EXPECT_EQ(std::ranges::count(pair.client.seen, "new_session_ticket"), 0);
 }
 
 // ---- whatever else a server may be ----
@@ -778,7 +814,7 @@ TEST(client_session_answers, that_break_the_protocol_fail) {
   client.input = std::string("\x16\x03\x03\0\x04\x0e\0\0\0", 9);  // ServerHelloDone
   EXPECT_EQ(client.handshake(), progress::failed);
   EXPECT_EQ(client.tls.error(), error_code(handshake_error::protocol_violation));
-  EXPECT_EQ(client.seen().back(), "alert_sent fatal unexpected_message");
+  EXPECT_EQ(client.seen.back(), "alert_sent fatal unexpected_message");
 }
 
 TEST(client_session_answers, that_are_cut_short_are_waited_for) {
@@ -890,7 +926,7 @@ TEST(client_session_with_openssl, refuses_a_server_that_chooses_an_old_version) 
   client.input = hello;
   EXPECT_EQ(client.handshake(), progress::failed);
   EXPECT_EQ(client.tls.error(), error_code(handshake_error::no_common_version)) << client.tls.error_detail();
-  EXPECT_EQ(client.seen().back(), "alert_sent fatal protocol_version");
+  EXPECT_EQ(client.seen.back(), "alert_sent fatal protocol_version");
 }
 
 TEST(client_session_with_openssl, does_not_read_tickets_for_ever) {
@@ -930,7 +966,7 @@ TEST(client_session_with_openssl, is_not_renegotiated_with) {
   SSL_do_handshake(server.native());
   server.exchange(client);
   EXPECT_EQ(client.read(), "");
-  EXPECT_EQ(client.seen().back(), "alert_sent warning no_renegotiation");
+  EXPECT_EQ(client.seen.back(), "alert_sent warning no_renegotiation");
 }
 
 // ---- mistakes ----

@@ -21,16 +21,23 @@ FIRST_BYTES = {
 
 
 class Scenario:
-    """`name` is what the server is told; `client` what the client does, by words that Connections knows."""
+    """`name` is what the server is told; `client` what the client does, by words that Connections knows. A stranger's
+    certificate is by a CA that the server doesn't know. `handshake_timeout` is the server's, in milliseconds."""
 
-    def __init__(self, name, *client, title=None):
+    def __init__(self, name, *client, title=None, is_stranger=False, handshake_timeout=None):
         self.name = name
         self.client = client
         self.title = title or name
+        self.is_stranger = is_stranger
+        self.handshake_timeout = handshake_timeout
 
     def is_for(self, client):
         """Only the kernel ends TCP without close_notify, when a client is killed: one is enough to see it."""
         return client == "openssl" or "truncates" not in self.client
+
+
+def stranger(name, title):
+    return Scenario(name, "certificate", title=title, is_stranger=True)
 
 
 # contract.md section 7, and what else clients meet. The title is what docs/qt.md and the test's output call it.
@@ -40,14 +47,37 @@ WITH_TLS = (
     Scenario("query", "unknown-certificate", title="1 query lets an unknown certificate in"),
     Scenario("auto", "unknown-certificate", title="1 the default mode lets an unknown certificate in"),
     Scenario("auto", title="1 the default mode lets in who has no certificate"),
+    Scenario("query", title="1 query lets in who has no certificate"),
     Scenario("verify-ignore", "unknown-certificate", title="1 errors ignored"),
+    Scenario("verify-ignore-early", "unknown-certificate", title="1 errors ignored in peerVerifyError"),
     Scenario("verify-ignore-list", "unknown-certificate", title="1 errors ignored by a list"),
+    Scenario("verify-ignore-each", "unknown-certificate", title="1 the only error ignored in peerVerifyError"),
+    Scenario("query-ignore-list", "unknown-certificate", title="1 query with errors ignored by a list"),
+    Scenario("query-ignore-other-list", "unknown-certificate", title="1 query with a list of other errors"),
+    stranger("query", title="1 query lets a stranger in"),
+    stranger("query-ignore", title="1 query with a stranger's errors ignored"),
+    stranger("auto", title="1 the default mode lets a stranger in"),
+    stranger("verify-ignore", title="1 a stranger's errors ignored"),
+    stranger("verify-ignore-early", title="1 a stranger's errors ignored in peerVerifyError"),
+    stranger("verify-ignore-list", title="1 a stranger's errors ignored by a list"),
     Scenario("verify-ignore", title="1 a missing certificate ignored"),
+    Scenario("verify-ignore-early", title="1 a missing certificate ignored in peerVerifyError"),
+    Scenario("verify-ignore-list", title="1 a missing certificate ignored by a list"),
     Scenario("verify", "unknown-certificate", title="2 client certificate rejected"),
     Scenario("verify-ignore-other-list", "unknown-certificate", title="2 a list of other errors ignores nothing"),
+    stranger("verify", title="2 a stranger rejected"),
+    stranger("verify-ignore-first", title="2 only the first of a stranger's errors ignored"),
+    stranger("verify-ignore-each", title="2 the last list ignores only the last of a stranger's errors"),
+    stranger("verify-ignore-other-list", title="2 a list of other errors ignores none of a stranger's"),
     Scenario("verify", title="2 no client certificate"),
+    Scenario("verify-ignore-other-list", title="2 a list of other errors ignores no missing certificate"),
     Scenario("verify-fatal", title="2b a missing certificate is fatal"),
+    Scenario("verify-fatal-ignore-early", title="2b a missing certificate is fatal and not to be ignored"),
     Scenario("verify-abort", "unknown-certificate", title="2c abort in sslErrors"),
+    Scenario("query-abort", "unknown-certificate", title="2c abort in sslErrors of query",
+             handshake_timeout=2000),
+    stranger("verify-abort", title="2c abort in a stranger's sslErrors"),
+    Scenario("verify-abort", title="2c abort in sslErrors of a missing certificate"),
     Scenario("none", "rejects", title="3 client rejects the server"),
     Scenario("psk-right", "psk", title="4 psk right"),
     Scenario("psk-ignored", "psk", title="4 psk ignored"),
@@ -127,10 +157,11 @@ class Connections:
         with RunningProgram(self._qt_client, *options) as client:
             client.finish(TIMEOUT)
 
-    def raw(self, port, words):
+    def raw(self, port, words, accepted):
         """A client that speaks no TLS. Returns when the server has closed."""
         with socket.create_connection(("127.0.0.1", port), TIMEOUT) as connection:
             if "resets" in words:
+                accepted()  # or it would be gone before the server asks who it is
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
             if "closes" in words:

@@ -3,28 +3,19 @@
 //
 //   scenarios --scenario NAME --version 1.2|1.3|any --cert FILE --key FILE --ca FILE [--timeout MS]
 //
-// Prints "port N" and then a line for each event: "S." the server's signals, "k." the socket's. Ends when the socket is
-// destroyed.
+// Prints "port N" and then a line for each event: "S." the server's signals, "k." the socket's, and "accepted" when it
+// is listened to. Ends when the socket is destroyed.
 //
 // SPDX-License-Identifier: Apache-2.0
-#ifdef SALLYPORT
-#include <sallyport/qt/QSslServer>
-#else
-#include <QSslServer>
-#include <QSslSocket>
-#endif
+#include "options.hpp"
+#include "servers.hpp"
 
-#include <QCommandLineParser>
 #include <QCoreApplication>
-#include <QFile>
 #include <QHostAddress>
-#include <QPointer>
 #include <QSslCertificate>
 #include <QSslCipher>
 #include <QSslConfiguration>
-#include <QSslKey>
 #include <QSslPreSharedKeyAuthenticator>
-#include <QTimer>
 
 #include <cstdio>
 
@@ -85,6 +76,8 @@ class TracedServer : public QSslServer {
       trace_(QStringLiteral("S.peerVerifyError %1 certificate=%2")
                  .arg(error.error())
                  .arg(!socket->peerCertificate().isNull()));
+      if (scenario_.endsWith(QStringLiteral("ignore-early"))) socket->ignoreSslErrors();
+      if (scenario_.endsWith(QStringLiteral("ignore-each"))) socket->ignoreSslErrors({error});
     });
     connect(this, &QSslServer::handshakeInterruptedOnError, this, [this](QSslSocket* socket, const QSslError& error) {
       trace_(QStringLiteral("S.handshakeInterruptedOnError %1 certificate=%2")
@@ -99,6 +92,7 @@ class TracedServer : public QSslServer {
                  .arg(socket->sslHandshakeErrors() == errors));
       if (scenario_.endsWith(QStringLiteral("ignore"))) socket->ignoreSslErrors();
       if (scenario_.endsWith(QStringLiteral("ignore-list"))) socket->ignoreSslErrors(errors);
+      if (scenario_.endsWith(QStringLiteral("ignore-first"))) socket->ignoreSslErrors({errors.first()});
       if (scenario_.endsWith(QStringLiteral("ignore-other-list")))
         socket->ignoreSslErrors({QSslError(QSslError::CertificateRevoked)});
       if (scenario_.endsWith(QStringLiteral("abort"))) socket->abort();
@@ -121,6 +115,7 @@ class TracedServer : public QSslServer {
     trace_(QStringLiteral("S.incomingConnection"));
     QSslServer::incomingConnection(descriptor);
     for (QSslSocket* const socket : findChildren<QSslSocket*>()) watch(socket);
+    trace_(QStringLiteral("accepted"));
   }
 
  private:
@@ -192,22 +187,12 @@ class TracedServer : public QSslServer {
   bool is_taken_ = false;
 };
 
-QSsl::SslProtocol protocol(const QString& version) {
-  if (version == QStringLiteral("1.2")) return QSsl::TlsV1_2;
-  if (version == QStringLiteral("1.3")) return QSsl::TlsV1_3;
-  return QSsl::TlsV1_2OrLater;
-}
-
-QSslConfiguration configuration(const QString& scenario, const QCommandLineParser& given) {
-  QSslConfiguration made = QSslConfiguration::defaultConfiguration();
-  made.setProtocol(protocol(given.value(QStringLiteral("version"))));
-  if (scenario != QStringLiteral("no-certificate") && !scenario.startsWith(QStringLiteral("psk"))) {
-    QFile key(given.value(QStringLiteral("key")));
-    if (!key.open(QIODevice::ReadOnly)) qFatal("no key");
-    made.setLocalCertificateChain(QSslCertificate::fromPath(given.value(QStringLiteral("cert"))));
-    made.setPrivateKey(QSslKey(&key, QSsl::Ec));
+QSslConfiguration configuration(const QString& scenario, const Options& given) {
+  QSslConfiguration made = given.configuration();
+  if (scenario == QStringLiteral("no-certificate") || scenario.startsWith(QStringLiteral("psk"))) {
+    made.setLocalCertificateChain({});
+    made.setPrivateKey({});
   }
-  made.setCaCertificates(QSslCertificate::fromPath(given.value(QStringLiteral("ca"))));
   made.setPreSharedKeyIdentityHint("hint");
   if (scenario.startsWith(QStringLiteral("verify")) || scenario.startsWith(QStringLiteral("interrupt")))
     made.setPeerVerifyMode(QSslSocket::VerifyPeer);
@@ -223,17 +208,13 @@ QSslConfiguration configuration(const QString& scenario, const QCommandLineParse
 
 int main(int argc, char** argv) {
   QCoreApplication application(argc, argv);
-  QCommandLineParser given;
-  for (const char* const name : {"scenario", "version", "cert", "key", "ca", "timeout"})
-    given.addOption({QString::fromLatin1(name), QString(), QStringLiteral("VALUE")});
-  given.process(application);
-  const QString scenario = given.value(QStringLiteral("scenario"));
+  const Options given(application, {"scenario", "version", "cert", "key", "ca", "timeout"});
+  const QString scenario = given.value("scenario");
 
   Trace trace;
   TracedServer server(trace, scenario);
   server.setSslConfiguration(configuration(scenario, given));
-  if (given.isSet(QStringLiteral("timeout")))
-    server.setHandshakeTimeout(given.value(QStringLiteral("timeout")).toInt());
+  if (given.has("timeout")) server.setHandshakeTimeout(given.value("timeout").toInt());
   if (!server.listen(QHostAddress::LocalHost)) qFatal("%s", qPrintable(server.errorString()));
   trace(QStringLiteral("port %1").arg(server.serverPort()));
   return QCoreApplication::exec();

@@ -3,11 +3,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """
     QT_SCENARIOS, SALLYPORT_SCENARIOS   scenarios.cpp, compiled with Qt's class and with ours
+    QT_FLOODS, SALLYPORT_FLOODS         floods.cpp, likewise
     QT_CLIENT                           client.cpp
 
 With an argument such as "psk" only scenarios with it in their title.
 """
 
+import concurrent.futures
 import difflib
 import os
 import pathlib
@@ -16,11 +18,14 @@ import unittest
 
 from certificates import CertificatesTest
 from connections import WITH_TLS, WITHOUT_TLS, Connections
+from floods import FLOODS, Flooded
 from intended import INTENDED, differences_of
 from traces import trace_of
 
 # Milliseconds; a silent client has to wait for it, and nobody else comes near it.
 HANDSHAKE_TIMEOUT = 300
+# Seconds. Qt's server accepts nobody any more after some floods, which only time can tell; ours never stalls.
+PATIENCE = {"QT_FLOODS": 3, "SALLYPORT_FLOODS": 20}
 
 PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "qt.md"
 WANTED = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -36,11 +41,13 @@ class Differential(CertificatesTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.connections = Connections(cls.certificates, cls.certificates.self_signed("unknown"),
-                                      os.environ["QT_CLIENT"])
+        cls.unknown = cls.certificates.self_signed("unknown")
+        cls.connections = Connections(cls.certificates, cls.unknown, os.environ["QT_CLIENT"])
 
-    def compare(self, scenario, version, client, connect, **options):
-        theirs, ours = (trace_of(os.environ[program], scenario, version, self.certificates, connect, **options)
+    def compare(self, scenario, version, client, connect, handshake_timeout):
+        ca = self.unknown.certificate if scenario.is_stranger else self.certificates.ca
+        theirs, ours = (trace_of(os.environ[program], scenario, version, self.certificates.ecdsa, ca, connect,
+                                handshake_timeout)
                         for program in ("QT_SCENARIOS", "SALLYPORT_SCENARIOS"))
         # A trace without an end would compare as well.
         self.assertEqual("k.destroyed", theirs[-1])
@@ -57,15 +64,32 @@ class Differential(CertificatesTest):
                         continue
                     with self.subTest(scenario=scenario.title, version=version, client=client):
                         make = getattr(self.connections, client)
-                        self.compare(scenario, version, client, lambda port: make(port, version, scenario.client))
+                        self.compare(scenario, version, client, lambda port, _: make(port, version, scenario.client),
+                                     scenario.handshake_timeout)
 
     def test_without_tls(self):
         for scenario in WITHOUT_TLS:
             if WANTED not in scenario.title:
                 continue
             with self.subTest(scenario=scenario.title):
-                self.compare(scenario, "any", "raw", lambda port: self.connections.raw(port, scenario.client),
-                             handshake_timeout=HANDSHAKE_TIMEOUT)
+                self.compare(scenario, "any", "raw",
+                             lambda port, accepted: self.connections.raw(port, scenario.client, accepted),
+                             HANDSHAKE_TIMEOUT)
+
+    def test_floods(self):
+        floods = [flood for flood in FLOODS if WANTED in flood.title]
+        # Most of the time is spent with waiting for those that have stalled.
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            theirs, ours = ([pool.submit(self.flooded(program).trace, flood) for flood in floods]
+                            for program in ("QT_FLOODS", "SALLYPORT_FLOODS"))
+        for flood, their, our in zip(floods, theirs, ours):
+            with self.subTest(flood=flood.title):
+                self.assertEqual([f"accepted {flood.count}", f"ended {flood.count}", "served True"], our.result())
+                self.assertEqual([line for _, line in differences_of(flood.title, "any", "raw")],
+                                 lines_of_difference(their.result(), our.result()))
+
+    def flooded(self, program):
+        return Flooded(os.environ[program], self.certificates, HANDSHAKE_TIMEOUT, PATIENCE[program])
 
     def test_the_page_lists_each_difference(self):
         page = PAGE.read_text(encoding="utf-8")

@@ -9,16 +9,17 @@ from programs import RunningProgram
 TIMEOUT = 20
 
 
-def trace_of(program, scenario, version, certificates, connect, handshake_timeout=None):
-    """Starts a server for the scenario and calls connect(port); the lines that the server has printed."""
-    options = ["--scenario", scenario.name, "--version", version, "--cert", certificates.ecdsa.certificate,
-               "--key", certificates.ecdsa.key, "--ca", certificates.ca]
+def trace_of(program, scenario, version, identity, ca, connect, handshake_timeout):
+    """Starts a server for the scenario and calls connect(port, accepted); the lines that the server has printed.
+    accepted() returns when it has a socket for the client."""
+    options = ["--scenario", scenario.name, "--version", version, *identity.options(), "--ca", ca]
     if handshake_timeout is not None:
         options += ["--timeout", handshake_timeout]
     with RunningProgram(program, *options) as server:
-        connect(int(server.wait_for(r"^port (\d+)", TIMEOUT).group(1)))
+        port = int(server.wait_for(r"^port (\d+)", TIMEOUT).group(1))
+        connect(port, lambda: server.wait_for("^accepted$", TIMEOUT))
         status = server.finish(TIMEOUT)
-        lines = [line for line in server.lines if not line.startswith("port ")]
+        lines = [line for line in server.lines if not line.startswith(("port ", "accepted"))]
         if status != 0:
             raise AssertionError(f"the server ended with {status}; its output:\n{server.text}")
         # OpenSSL's words, with the address of its error.

@@ -3,9 +3,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "qt_peer.hpp"
 
-#include "support/test_servers.hpp"
-
-#include <QtNetwork/QSslCertificate>
 #include <QtNetwork/QTcpServer>
 
 #include <stdexcept>
@@ -23,31 +20,6 @@ class peer_server : public QTcpServer {
 };
 
 }  // namespace
-
-QSslCertificate qt_certificate(const std::string& pem) {
-  return QSslCertificate(QByteArray::fromStdString(pem), QSsl::Pem);
-}
-
-QSslKey qt_key(const std::string& pem) { return QSslKey(QByteArray::fromStdString(pem), QSsl::Ec, QSsl::Pem); }
-
-QSslConfiguration peer_settings() {
-  static const credentials shown = issue(test_ca(), {.common_name = "server", .names = {"localhost", "127.0.0.1"}});
-  return peer_settings(shown);
-}
-
-QSslConfiguration peer_settings(const credentials& shown) {
-  QSslConfiguration settings = QSslConfiguration::defaultConfiguration();
-  settings.setLocalCertificateChain({qt_certificate(shown.certificate)});
-  settings.setPrivateKey(qt_key(shown.key));
-  settings.setPeerVerifyMode(::QSslSocket::VerifyNone);
-  return settings;
-}
-
-QSslConfiguration client_settings() {
-  QSslConfiguration settings = QSslConfiguration::defaultConfiguration();
-  settings.setCaCertificates({qt_certificate(test_ca().certificate)});
-  return settings;
-}
 
 qt_peer::qt_peer(const QSslConfiguration& settings, handler on_client, peer_begins begins) : inside_(new QObject) {
   inside_->moveToThread(&thread_);
@@ -72,6 +44,8 @@ qt_peer::qt_peer(const QSslConfiguration& settings, handler on_client, peer_begi
       Qt::BlockingQueuedConnection);
   if (port_ == 0) throw std::runtime_error("cannot listen");
 }
+
+qt_peer::qt_peer(handler on_client, peer_begins begins) : qt_peer(server_settings(), std::move(on_client), begins) {}
 
 qt_peer::~qt_peer() {
   QMetaObject::invokeMethod(

@@ -1,34 +1,22 @@
 // qt_peer: the other side of a socket under test: Qt's own sockets, in a thread with an event loop of its own.
 //
-//   qt_peer peer(peer_settings(), [](::QSslSocket& socket) { ... });   // called in the peer's thread
+//   qt_peer peer([](::QSslSocket& socket) { ... });   // called in the peer's thread
 //   socket.connectToHostEncrypted("localhost", peer.port());
 //
 // SPDX-License-Identifier: Apache-2.0
 #ifndef SALLYPORT_TESTS_QT_SUPPORT_QT_PEER_HPP
 #define SALLYPORT_TESTS_QT_SUPPORT_QT_PEER_HPP
 
-#include "support/test_pki.hpp"
+#include "settings.hpp"
 
-#include <QtCore/QByteArray>
 #include <QtCore/QThread>
 #include <QtNetwork/QSslConfiguration>
-#include <QtNetwork/QSslKey>
 #include <QtNetwork/QSslSocket>
 
 #include <atomic>
 #include <functional>
 
 namespace sallyport::test {
-
-QSslCertificate qt_certificate(const std::string& pem);
-QSslKey qt_key(const std::string& pem);
-
-/// A certificate for localhost and 127.0.0.1 by test_ca(); asks clients for none.
-QSslConfiguration peer_settings();
-/// The same with a certificate of its own.
-QSslConfiguration peer_settings(const credentials& shown);
-/// Trusts test_ca() and nobody else.
-QSslConfiguration client_settings();
 
 enum class peer_begins { encrypted, plain };
 
@@ -39,6 +27,8 @@ class qt_peer {
   using handler = std::function<void(::QSslSocket&)>;
 
   qt_peer(const QSslConfiguration& settings, handler on_client, peer_begins begins = peer_begins::encrypted);
+  /// With server_settings().
+  explicit qt_peer(handler on_client, peer_begins begins = peer_begins::encrypted);
   qt_peer(const qt_peer&) = delete;
   qt_peer& operator=(const qt_peer&) = delete;
   ~qt_peer();

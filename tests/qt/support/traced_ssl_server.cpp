@@ -3,36 +3,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "traced_ssl_server.hpp"
 
-#include "qt_certificates.hpp"
-#include "qt_peer.hpp"
-#include "support/test_servers.hpp"
-
 #include <algorithm>
 #include <iterator>
 #include <stdexcept>
 
 namespace sallyport::test {
-
-namespace {
-
-std::string number(int value) { return ' ' + std::to_string(value); }
-
-std::string number(const QSslError& error) { return number(static_cast<int>(error.error())); }
-
-std::string number(const QList<QSslError>& errors) {
-  std::string all;
-  for (const auto& error : errors) all += number(error);
-  return all;
-}
-
-}  // namespace
-
-qt::SslConfiguration localhost_configuration() {
-  static const credentials shown = issue(test_ca(), {.common_name = "server", .names = {"localhost"}});
-  auto configuration = server_configuration(shown);
-  configuration.setPeerVerifyMode(::QSslSocket::VerifyNone);
-  return configuration;
-}
 
 traced_ssl_server::traced_ssl_server(const qt::SslConfiguration& configuration) {
   using qt::SslServer;
@@ -45,57 +20,38 @@ traced_ssl_server::traced_ssl_server(const qt::SslConfiguration& configuration) 
     }
   });
   connect(this, &QTcpServer::pendingConnectionAvailable, this, [=] { note("S.pendingConnectionAvailable"); });
-  connect(this, &QTcpServer::acceptError, this, [=](auto error) { note("S.acceptError" + number(error)); });
+  connect(this, &QTcpServer::acceptError, this,
+          [=](auto error) { note("S.acceptError " + to_words(static_cast<int>(error))); });
   connect(this, &SslServer::startedEncryptionHandshake, this, [=] { note("S.startedEncryptionHandshake"); });
   connect(this, &SslServer::alertSent, this,
-          [=](auto*, auto, auto type) { note("S.alertSent" + number(static_cast<int>(type))); });
+          [=](auto*, auto level, auto type) { note("S.alertSent " + to_words(level, type)); });
   connect(this, &SslServer::alertReceived, this,
-          [=](auto*, auto, auto type) { note("S.alertReceived" + number(static_cast<int>(type))); });
+          [=](auto*, auto level, auto type) { note("S.alertReceived " + to_words(level, type)); });
   connect(this, &SslServer::peerVerifyError, this,
-          [=](auto*, const auto& error) { note("S.peerVerifyError" + number(error)); });
-  connect(this, &SslServer::sslErrors, this, [=](auto*, const auto& errors) { note("S.sslErrors" + number(errors)); });
+          [=](auto*, const auto& error) { note("S.peerVerifyError " + to_words(error)); });
+  connect(this, &SslServer::sslErrors, this,
+          [=](auto*, const auto& errors) { note("S.sslErrors " + to_words(errors)); });
   connect(this, &SslServer::handshakeInterruptedOnError, this,
-          [=](auto*, const auto& error) { note("S.handshakeInterruptedOnError" + number(error)); });
+          [=](auto*, const auto& error) { note("S.handshakeInterruptedOnError " + to_words(error)); });
   connect(this, &SslServer::handshakeFailed, this, [=](auto*, auto reason, const QString& sentence) {
     note("S.handshakeFailed " + std::string(to_string(reason)) + (sentence.isEmpty() ? " without a sentence" : ""));
   });
-  connect(this, &SslServer::errorOccurred, this, [=](auto*, auto error) { note("S.errorOccurred" + number(error)); });
+  connect(this, &SslServer::errorOccurred, this,
+          [=](auto*, auto error) { note("S.errorOccurred " + to_words(static_cast<int>(error))); });
   if (!setSslConfiguration(configuration)) throw std::runtime_error(sslConfigurationError().toStdString());
   if (!listen(QHostAddress::LocalHost)) throw std::runtime_error("cannot listen");
 }
 
 void traced_ssl_server::trace(qt::SslSocket& socket) {
-  using qt::SslSocket;
   socket.setProperty("traced", true);
-  const auto note = [words = words_](const std::string& word) { words->push_back(word); };
-  connect(&socket, &SslSocket::modeChanged, this, [=](auto mode) { note("k.modeChanged" + number(mode)); });
-  connect(&socket, &SslSocket::encrypted, this, [=] { note("k.encrypted"); });
-  connect(&socket, &SslSocket::readyRead, this, [=] { note("k.readyRead"); });
-  connect(&socket, &SslSocket::alertSent, this,
-          [=](auto, auto type) { note("k.alertSent" + number(static_cast<int>(type))); });
-  connect(&socket, &QAbstractSocket::stateChanged, this, [=](auto state) { note("k.stateChanged" + number(state)); });
-  connect(&socket, &QAbstractSocket::errorOccurred, this, [=](auto error) { note("k.errorOccurred" + number(error)); });
-  connect(&socket, &QAbstractSocket::disconnected, this, [=] { note("k.disconnected"); });
-  connect(&socket, &QObject::destroyed, this, [=] { note("k.destroyed"); });
-}
-
-std::ptrdiff_t traced_ssl_server::count(const std::string& word) const { return std::ranges::count(*words_, word); }
-
-std::vector<std::string> traced_ssl_server::only(const std::vector<std::string>& wanted) const {
-  std::vector<std::string> found;
-  std::ranges::copy_if(*words_, std::back_inserter(found),
-                       [&](const auto& word) { return std::ranges::find(wanted, word) != wanted.end(); });
-  return found;
+  listen_to(socket, *this, "k.");
+  connect(&socket, &QObject::destroyed, this, [words = words_] { words->push_back("k.destroyed"); });
 }
 
 std::vector<std::string> traced_ssl_server::of_server() const {
   std::vector<std::string> found;
   std::ranges::copy_if(*words_, std::back_inserter(found), [](const auto& word) { return word.starts_with("S."); });
   return found;
-}
-
-std::vector<std::string> traced_ssl_server::since(const std::string& word) const {
-  return {std::ranges::find(*words_, word), words_->end()};
 }
 
 std::size_t traced_ssl_server::open_sockets() const {

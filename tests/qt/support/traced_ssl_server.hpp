@@ -1,5 +1,5 @@
-// traced_ssl_server: an SslServer that listens on a port of its own, and what it and its sockets have emitted, as
-// words.
+// traced_ssl_server: an SslServer that listens on a port of its own, and what it and its sockets have emitted, as the
+// words of signal_trace.
 //
 //   traced_ssl_server server;
 //   auto client = encrypted_client(server.serverPort());
@@ -12,7 +12,8 @@
 #define SALLYPORT_TESTS_QT_SUPPORT_TRACED_SSL_SERVER_HPP
 
 #include "event_loop.hpp"
-#include "support/test_pki.hpp"
+#include "settings.hpp"
+#include "signal_trace.hpp"
 
 #include <sallyport/qt/ssl_server.hpp>
 
@@ -27,22 +28,12 @@
 
 namespace sallyport::test {
 
-/// A certificate for localhost by test_ca(); asks clients for none.
-qt::SslConfiguration localhost_configuration();
-
-class traced_ssl_server : public qt::SslServer {
+class traced_ssl_server : public qt::SslServer, public signal_trace {
  public:
-  explicit traced_ssl_server(const qt::SslConfiguration& configuration = localhost_configuration());
+  explicit traced_ssl_server(const qt::SslConfiguration& configuration = server_settings());
 
-  const std::vector<std::string>& words() const { return *words_; }
-  std::ptrdiff_t count(const std::string& word) const;
-  bool has(const std::string& word) const { return count(word) != 0; }
-  /// Only these, in order.
-  std::vector<std::string> only(const std::vector<std::string>& wanted) const;
   /// Without "k.".
   std::vector<std::string> of_server() const;
-  /// From this word on, which must be there.
-  std::vector<std::string> since(const std::string& word) const;
 
   /// How many sockets are neither closed nor taken.
   std::size_t open_sockets() const;
@@ -50,9 +41,6 @@ class traced_ssl_server : public qt::SslServer {
 
  private:
   void trace(qt::SslSocket& socket);
-
-  // Shared, as sockets tell their end when the server's own members are gone.
-  std::shared_ptr<std::vector<std::string>> words_ = std::make_shared<std::vector<std::string>>();
 };
 
 using tls_client = std::unique_ptr<::QSslSocket>;

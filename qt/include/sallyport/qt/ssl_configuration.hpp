@@ -17,6 +17,7 @@
 #include <QtNetwork/QSslCertificate>
 #include <QtNetwork/QSslCipher>
 #include <QtNetwork/QSslConfiguration>
+#include <QtNetwork/QSslKey>
 
 #include <chrono>
 #include <optional>
@@ -54,6 +55,8 @@ class SALLYPORT_QT_EXPORT SslConfiguration : public ::QSslConfiguration {
   QSsl::SslProtocol sessionProtocol() const;
   QSslCertificate peerCertificate() const;
   QList<QSslCertificate> peerCertificateChain() const;
+  /// Clients: of an elliptic curve such as secp256r1; null for X25519 and X448, of which Qt makes no key from bytes.
+  QSslKey ephemeralServerKey() const;
   QByteArray nextNegotiatedProtocol() const;
   NextProtocolNegotiationStatus nextProtocolNegotiationStatus() const;
   /// Clients: the session that the server's latest ticket stands for, to be resumed by a connection whose

@@ -25,7 +25,7 @@
 namespace sallyport::qt {
 
 class SslSocket;
-class SslServer;
+struct SslServerPrivate;
 struct SslSocketPrivate;
 
 // The names by which signals are connected with SIGNAL() are those that are written here, so they are Qt's.
@@ -209,8 +209,11 @@ class SALLYPORT_QT_EXPORT SslSocket : public QTcpSocket {
   qint64 writeData(const char* data, qint64 len) override;
 
  private:
-  friend class SslServer;
+  friend struct SslServerPrivate;
   friend struct SslSocketPrivate;
+
+  /// A server's: it has a configuration for it, and the default one takes time to make.
+  SslSocket(const SslConfiguration& configuration, QObject* parent);
 
   std::unique_ptr<SslSocketPrivate> d_;
 };

@@ -1,9 +1,9 @@
-// client_authentication: what a session knows and has been told about who the client is. Only sessions whose context
-// asks for certificates or takes pre-shared keys have one; and all clients' sessions, about who the server is.
+// peer_authentication: what a session knows and has been told about who its peer is. All clients' sessions have
+// one; of servers' sessions those whose context may have to ask.
 //
 // SPDX-License-Identifier: Apache-2.0
-#ifndef SALLYPORT_TLS_CLIENT_AUTHENTICATION_HPP
-#define SALLYPORT_TLS_CLIENT_AUTHENTICATION_HPP
+#ifndef SALLYPORT_TLS_PEER_AUTHENTICATION_HPP
+#define SALLYPORT_TLS_PEER_AUTHENTICATION_HPP
 
 #include "suspendable_call.hpp"
 
@@ -23,7 +23,7 @@
 
 namespace sallyport::detail {
 
-struct client_authentication {
+struct peer_authentication {
   /// Each step of the handshake runs in here, so that OpenSSL's callbacks can stop it and ask.
   suspendable_call call;
   handshake_question question = handshake_question::none;
@@ -36,23 +36,23 @@ struct client_authentication {
   std::optional<certificate_alert> alert;
   pre_shared_key key;
 
-  // --- the client's certificate ---
+  // --- the peer's certificate ---
   std::vector<certificate> chain;
   std::vector<ssl_error> errors;
   /// From when on it has to be verified anew, in seconds since 1970.
   std::int64_t good_until = std::numeric_limits<std::int64_t>::max();
-  /// The error for which the client was refused.
+  /// The error for which the peer was refused.
   std::optional<ssl_error> verdict;
   /// Refused by an alert that isn't left to OpenSSL, which may complete the handshake all the same: see
   /// chosen_alert.hpp.
   std::optional<alert_type> chosen_alert;
 
-  // --- the rules ---
+  // --- the rules, which are for clients ---
   std::optional<access_rule> rule;    ///< the first that matches
   std::optional<certificate> let_in;  ///< whom it lets in
   bool denied = false;                ///< no rule does
 
-  // --- its pre-shared key ---
+  // --- the client's pre-shared key, whichever side this is ---
   std::string identity;
   bool uses_key = false;        ///< OpenSSL was given a key for `identity`
   bool knows_identity = false;  ///< the application has a key for it

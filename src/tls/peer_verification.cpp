@@ -1,9 +1,9 @@
-// client_verification: the verdict on a client's certificate; in a client's session, on the server's.
+// peer_verification: the verdict on the peer's certificate: a client's, or in a client's session the server's.
 //
 // Everything here fails closed: what isn't expressly accepted is refused, also where memory runs out.
 //
 // SPDX-License-Identifier: Apache-2.0
-#include "client_verification.hpp"
+#include "peer_verification.hpp"
 
 #include "authorization.hpp"
 #include "certificate_data.hpp"
@@ -60,7 +60,7 @@ int result_for(const ssl_error& refused) noexcept {
     case ssl_error_code::certificate_signature_failed:
       return result_that_sends(certificate_alert::bad_certificate);
     default:
-      // OpenSSL would tell a client whose issuer's list is out of date that its certificate is.
+      // OpenSSL would tell a peer whose issuer's list is out of date that its certificate is.
       return is_about_lists(refused.x509_error) ? result_that_sends(certificate_alert::certificate_unknown)
                                                 : refused.x509_error;
   }
@@ -68,39 +68,39 @@ int result_for(const ssl_error& refused) noexcept {
 
 /// Tells of one error. True if the verification is to go on, to look for more.
 bool on_error(session_impl& session, ssl_error error) {
-  client_authentication& client = *session.client;
-  client.errors.push_back(std::move(error));
+  peer_authentication& peer = *session.peer;
+  peer.errors.push_back(std::move(error));
   if (!session.settings.configuration().handshake_must_interrupt_on_error) return true;
-  if (client.ask(handshake_question::interrupted_on_error) && client.continue_once) return true;
-  client.verdict = client.errors.back();
+  if (peer.ask(handshake_question::interrupted_on_error) && peer.continue_once) return true;
+  peer.verdict = peer.errors.back();
   return false;
 }
 
 /// All errors are known. True if they are accepted.
 bool on_all_errors(session_impl& session) {
-  client_authentication& client = *session.client;
-  const bool answered = client.ask(handshake_question::ssl_errors);
+  peer_authentication& peer = *session.peer;
+  const bool answered = peer.ask(handshake_question::ssl_errors);
   const bool only_queried = session.settings.configuration().verify_mode == peer_verify_mode::query;
-  if (answered && (only_queried || client.ignores_errors())) return true;
+  if (answered && (only_queried || peer.ignores_errors())) return true;
   // A list that is out of date comes before what is on it.
-  const auto revoked = std::ranges::find(client.errors, ssl_error_code::certificate_revoked, &ssl_error::code);
-  client.verdict = revoked != client.errors.end() ? *revoked : client.errors.front();
+  const auto revoked = std::ranges::find(peer.errors, ssl_error_code::certificate_revoked, &ssl_error::code);
+  peer.verdict = revoked != peer.errors.end() ? *revoked : peer.errors.front();
   return false;
 }
 
-void remember_chain(client_authentication& client, X509_STORE_CTX* store) {
+void remember_chain(peer_authentication& peer, X509_STORE_CTX* store) {
   X509* const own = X509_STORE_CTX_get0_cert(store);
-  client.chain.push_back(certificate_of(own));
+  peer.chain.push_back(certificate_of(own));
   const STACK_OF(X509)* sent = X509_STORE_CTX_get0_untrusted(store);
   for (int i = 0; i < sk_X509_num(sent); ++i) {
-    if (i > 0 || sk_X509_value(sent, i) != own) client.chain.push_back(certificate_of(sk_X509_value(sent, i)));
+    if (i > 0 || sk_X509_value(sent, i) != own) peer.chain.push_back(certificate_of(sk_X509_value(sent, i)));
   }
 }
 
 int on_certificate_error(int is_good, X509_STORE_CTX* store) noexcept try {
   if (is_good == 1) return 1;
   session_impl* session = session_of(store);
-  if (session == nullptr || !session->client) return 0;  // an SSL that isn't a session's: OpenSSL's verdict
+  if (session == nullptr || !session->peer) return 0;  // an SSL that isn't a session's: OpenSSL's verdict
   if (is_tolerated(store)) {
     X509_STORE_CTX_set_error(store, X509_V_OK);
     ERR_clear_error();
@@ -121,21 +121,21 @@ int on_certificate_error(int is_good, X509_STORE_CTX* store) noexcept try {
 /// do, or it is told of its refusal later.
 bool follow_rules(session_impl& session, X509* leaf) noexcept {
   if (authorize(session, leaf)) return true;
-  session.client->denied = true;
+  session.peer->denied = true;
   return refuse_with_chosen_alert(session, alert_type::access_denied);
 }
 
 int follow_rules_with_chain(session_impl& session, X509_STORE_CTX* store) noexcept {
   const bool accepted = follow_rules(session, X509_STORE_CTX_get0_cert(store));
-  if (session.client->denied) X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+  if (session.peer->denied) X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
   return accepted ? 1 : 0;
 }
 
 int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
   session_impl* session = session_of(store);
-  if (session == nullptr || !session->client) return X509_verify_cert(store);
-  client_authentication& client = *session->client;
-  remember_chain(client, store);
+  if (session == nullptr || !session->peer) return X509_verify_cert(store);
+  peer_authentication& peer = *session->peer;
+  remember_chain(peer, store);
 
   if (session->as_client && session->settings.configuration().verify_mode == peer_verify_mode::none) {
     X509_STORE_CTX_set_error(store, X509_V_OK);
@@ -152,25 +152,25 @@ int verify_chain(X509_STORE_CTX* store, void*) noexcept try {
       X509_STORE_CTX_set_error(store, X509_V_ERR_HOSTNAME_MISMATCH);
     }
   }
-  const bool is_good = verified == 1 && client.errors.empty();
-  client.good_until = is_good ? end_of_validity(store, session->settings.configuration()) : 0;
-  if (is_good && !client.refused) return follow_rules_with_chain(*session, store);
+  const bool is_good = verified == 1 && peer.errors.empty();
+  peer.good_until = is_good ? end_of_validity(store, session->settings.configuration()) : 0;
+  if (is_good && !peer.refused) return follow_rules_with_chain(*session, store);
 
   // Not even able to verify: out of memory. There is no error to ignore.
-  const bool can_be_ignored = !client.errors.empty() && !client.verdict && verified == 1;
+  const bool can_be_ignored = !peer.errors.empty() && !peer.verdict && verified == 1;
   const bool accepted = can_be_ignored && on_all_errors(*session);
   if (accepted) {
     // What was found, and not what was made of it.
-    X509_STORE_CTX_set_error(store, client.errors.front().x509_error);
+    X509_STORE_CTX_set_error(store, peer.errors.front().x509_error);
     return follow_rules_with_chain(*session, store);
   }
-  if (client.alert) {
-    X509_STORE_CTX_set_error(store, result_that_sends(*client.alert));
-  } else if (client.verdict) {
-    X509_STORE_CTX_set_error(store, result_for(*client.verdict));
+  if (peer.alert) {
+    X509_STORE_CTX_set_error(store, result_that_sends(*peer.alert));
+  } else if (peer.verdict) {
+    X509_STORE_CTX_set_error(store, result_for(*peer.verdict));
   }
   if (X509_STORE_CTX_get_error(store) == X509_V_OK) X509_STORE_CTX_set_error(store, X509_V_ERR_UNSPECIFIED);
-  if (client.alert == certificate_alert::access_denied && !session->as_client) {
+  if (peer.alert == certificate_alert::access_denied && !session->as_client) {
     return refuse_with_chosen_alert(*session, alert_type::access_denied) ? 1 : 0;
   }
   return 0;
@@ -185,7 +185,7 @@ bool accepts_missing_certificate(session_impl& session) noexcept try {
   const ssl_error missing{.code = ssl_error_code::no_peer_certificate};
   if (!session.settings.configuration().missing_certificate_is_fatal)
     return on_error(session, missing) && on_all_errors(session);
-  session.client->verdict = missing;
+  session.peer->verdict = missing;
   return false;
 } catch (const std::bad_alloc&) {
   return false;

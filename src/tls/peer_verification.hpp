@@ -1,8 +1,9 @@
-// client_verification: the verdict on a client's certificate.
+// peer_verification: the verdict on the peer's certificate. What is here is for servers alone: a server without a
+// certificate is OpenSSL's to refuse.
 //
 // SPDX-License-Identifier: Apache-2.0
-#ifndef SALLYPORT_TLS_CLIENT_VERIFICATION_HPP
-#define SALLYPORT_TLS_CLIENT_VERIFICATION_HPP
+#ifndef SALLYPORT_TLS_PEER_VERIFICATION_HPP
+#define SALLYPORT_TLS_PEER_VERIFICATION_HPP
 
 #include "session_impl.hpp"
 

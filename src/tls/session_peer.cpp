@@ -1,4 +1,4 @@
-// session_client: what a session asks and knows about its client; a client's about its server.
+// session_peer: what a session asks and knows about its peer.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "certificate_data.hpp"
@@ -14,27 +14,27 @@
 namespace sallyport {
 
 handshake_question session::question() const noexcept {
-  return impl_->client ? impl_->client->question : handshake_question::none;
+  return impl_->peer ? impl_->peer->question : handshake_question::none;
 }
 
 void session::continue_interrupted_handshake() noexcept {
-  if (impl_->client) impl_->client->continue_once = true;
+  if (impl_->peer) impl_->peer->continue_once = true;
 }
 
 void session::ignore_ssl_errors() noexcept {
-  if (impl_->client) impl_->client->ignores_all = true;
+  if (impl_->peer) impl_->peer->ignores_all = true;
 }
 
 void session::ignore_ssl_errors(std::span<const ssl_error> expected) {
-  if (impl_->client) impl_->client->expected.assign(expected.begin(), expected.end());
+  if (impl_->peer) impl_->peer->expected.assign(expected.begin(), expected.end());
 }
 
-bool session::ignores_ssl_errors() const noexcept { return impl_->client && impl_->client->ignores_errors(); }
+bool session::ignores_ssl_errors() const noexcept { return impl_->peer && impl_->peer->ignores_errors(); }
 
 void session::set_pre_shared_key(pre_shared_key key) noexcept {
   // One that OpenSSL can't take is none: its errors would tell it from a wrong one.
   if (key.bytes().size() > pre_shared_key::max_size) key = {};
-  if (impl_->client) impl_->client->key = std::move(key);
+  if (impl_->peer) impl_->peer->key = std::move(key);
 }
 
 void session::use_identity(const identity& shown) {
@@ -42,13 +42,13 @@ void session::use_identity(const identity& shown) {
 }
 
 void session::refuse() noexcept {
-  if (impl_->client) impl_->client->refused = true;
+  if (impl_->peer) impl_->peer->refused = true;
 }
 
 void session::refuse(certificate_alert alert) noexcept {
-  if (!impl_->client) return;
-  impl_->client->refused = true;
-  impl_->client->alert = alert;
+  if (!impl_->peer) return;
+  impl_->peer->refused = true;
+  impl_->peer->alert = alert;
 }
 
 bool session::interrupts_on_error() const noexcept {
@@ -60,24 +60,24 @@ const std::string& session::pre_shared_key_identity_hint() const noexcept {
 }
 
 std::span<const ssl_error> session::ssl_handshake_errors() const noexcept {
-  if (!impl_->client) return {};
-  return impl_->client->errors;
+  if (!impl_->peer) return {};
+  return impl_->peer->errors;
 }
 
 const std::string& session::pre_shared_key_identity() const noexcept {
   static const std::string none;
-  return impl_->client ? impl_->client->identity : none;
+  return impl_->peer ? impl_->peer->identity : none;
 }
 
 const std::vector<certificate>& session::peer_certificate_chain() const noexcept {
   static const std::vector<certificate> none;
-  return impl_->client ? impl_->client->chain : none;
+  return impl_->peer ? impl_->peer->chain : none;
 }
 
 const std::string& session::matched_rule() const noexcept {
   static const std::string none;
-  const bool matched = impl_->phase == handshake_phase::complete && impl_->client && impl_->client->rule;
-  return matched && impl_->client->identity.empty() ? impl_->client->rule->text() : none;
+  const bool matched = impl_->phase == handshake_phase::complete && impl_->peer && impl_->peer->rule;
+  return matched && impl_->peer->identity.empty() ? impl_->peer->rule->text() : none;
 }
 
 std::optional<certificate> session::local_certificate() const {
