@@ -1,17 +1,23 @@
 // in_memory: a limit: what OpenSSL itself costs a server, with client and server in one process and no sockets between.
+// With several threads each has a server and a client of its own, and what it costs more than with one is what threads
+// of a server pay for OpenSSL's being one: its library context, with locks and counters that all of them write. The
+// clients are each in a context of their own, as if they were other processes.
 //
 // SPDX-License-Identifier: Apache-2.0
 #include "openssl_server.hpp"
 #include "program.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 
 #include <algorithm>
+#include <barrier>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <numeric>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace {
@@ -69,7 +75,7 @@ class stopwatch {
 };
 
 // OpenSSL's clients use a session of TLS 1.3 only once.
-SSL_SESSION* newest_session = nullptr;
+thread_local SSL_SESSION* newest_session = nullptr;
 
 int keep_session(SSL*, SSL_SESSION* session) {
   SSL_SESSION_free(newest_session);
@@ -169,27 +175,18 @@ class pair {
   BIO* to_server_;
 };
 
-}  // namespace
+/// What one thread has found.
+struct costs {
+  long operations = 0;
+  double server = 0;  ///< nanoseconds per operation
+  double client = 0;
+};
 
-int main(int argc, char** argv) {
-  const options given(argc, argv,
-                      {{"--cert", ""},
-                       {"--key", ""},
-                       {"--mode", ""},
-                       {"--tls", "1.3"},
-                       {"--size", "0"},
-                       {"--count", "0"},
-                       {"--duration", "2"}});
-  const std::string mode = given.text("--mode");
-  if (mode != "handshake" && mode != "resume" && mode != "echo" && mode != "bulk") {
-    refuse("--mode: '" + mode + "' is none of handshake, resume, echo, bulk");
-  }
+costs measure(const options& given, SSL_CTX* server, SSL_CTX* client) {
+  const std::string& mode = given.text("--mode");
   auto size = static_cast<std::size_t>(given.number("--size"));
   if (size == 0) size = mode == "bulk" ? 1024 * 1024 : 64;
   std::vector<char> data(size, 'x');
-
-  SSL_CTX* const server = make_server_context(given.text("--cert"), given.text("--key"));
-  SSL_CTX* const client = make_client_context(given.text("--tls"));
   stopwatch server_time, client_time;
 
   pair lasting(server, client, server_time, client_time);
@@ -220,8 +217,68 @@ int main(int argc, char** argv) {
   const auto end = steady::now() + std::chrono::duration<double>(given.seconds("--duration"));
   long operations = 0;
   for (; count > 0 ? operations < count : steady::now() < end; ++operations) operate();
+  return {operations, server_time.mean_without_slowest(), client_time.mean_without_slowest()};
+}
 
+costs measure_in_one_thread(const options& given) {
+  return measure(given, make_server_context(given.text("--cert"), given.text("--key")),
+                 make_client_context(given.text("--tls")));
+}
+
+/// All at the same time; the operations of all, and the means of their costs.
+costs measure_in_threads(const options& given, std::size_t threads) {
+  std::vector<costs> found(threads);
+  std::barrier all_are_ready(static_cast<std::ptrdiff_t>(threads));
+  const bool shares = given.text("--library-context") == "shared";
+  const auto run = [&](costs& here) {
+    OSSL_LIB_CTX* const shared = OSSL_LIB_CTX_set0_default(OSSL_LIB_CTX_new());
+    SSL_CTX* const client = make_client_context(given.text("--tls"));
+    OSSL_LIB_CTX_set0_default(shares ? shared : OSSL_LIB_CTX_new());
+    SSL_CTX* const server = make_server_context(given.text("--cert"), given.text("--key"));
+    all_are_ready.arrive_and_wait();
+    here = measure(given, server, client);
+  };
+  {
+    std::vector<std::jthread> all;
+    for (costs& each : found) all.emplace_back(run, std::ref(each));
+  }
+  costs mean;
+  for (const costs& each : found) {
+    mean.operations += each.operations;
+    mean.server += each.server / static_cast<double>(threads);
+    mean.client += each.client / static_cast<double>(threads);
+  }
+  return mean;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const options given(argc, argv,
+                      {{"--cert", ""},
+                       {"--key", ""},
+                       {"--mode", ""},
+                       {"--tls", "1.3"},
+                       {"--size", "0"},
+                       {"--count", "0"},
+                       {"--duration", "2"},
+                       {"--threads", "1"},
+                       {"--library-context", "shared"}});
+  const std::string& mode = given.text("--mode");
+  if (mode != "handshake" && mode != "resume" && mode != "echo" && mode != "bulk") {
+    refuse("--mode: '" + mode + "' is none of handshake, resume, echo, bulk");
+  }
+  const std::string& library_context = given.text("--library-context");
+  if (library_context != "shared" && library_context != "own") {
+    refuse("--library-context: '" + library_context + "' is neither shared nor own");
+  }
+  const long threads = given.number("--threads");
+  if (threads < 1 || threads > 256) refuse("--threads: '" + given.text("--threads") + "' is not from 1 to 256");
+
+  const costs found = threads == 1 && library_context == "shared"
+                          ? measure_in_one_thread(given)
+                          : measure_in_threads(given, static_cast<std::size_t>(threads));
   std::printf(
       "{\"mode\":\"%s\",\"operations\":%ld,\"server_ns_per_operation\":%.1f,\"client_ns_per_operation\":%.1f}\n",
-      mode.c_str(), operations, server_time.mean_without_slowest(), client_time.mean_without_slowest());
+      mode.c_str(), found.operations, found.server, found.client);
 }

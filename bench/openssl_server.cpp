@@ -28,13 +28,13 @@ constexpr const char* signature_algorithms =
 
 // What the BIO of whichever connection has its turn reads and writes. An echo is no longer than what it answers, but
 // for the rest of a record that had begun before, so 128 KiB in have always room here; the rest is for the server's
-// flight.
-std::span<const char> input;
-std::array<char, (128 + 64) * 1024> output;
-std::size_t produced = 0;
+// flight. A thread's own, as in_memory has several.
+constinit thread_local std::span<const char> input;
+constinit thread_local std::array<char, (128 + 64) * 1024> output{};
+constinit thread_local std::size_t produced = 0;
 
 // The largest record's.
-std::array<char, 16 * 1024> plaintext;
+constinit thread_local std::array<char, 16 * 1024> plaintext{};
 
 // Not 0 where there is nothing: SSL_shutdown takes a 0 from below for success.
 constexpr int retry = -1;

@@ -20,7 +20,8 @@ struct connected_descriptor {
   end peer{};
 };
 
-/// A connection whose peer has gone meanwhile is one.
+/// A connection whose peer has gone meanwhile is one. So is one that was refused, while its error waits to be received:
+/// the kernel doesn't tell these apart without taking the error away.
 connected_descriptor inspect_connected(int descriptor);
 
 }  // namespace sallyport::qt

@@ -15,7 +15,6 @@
 
 #include <cerrno>
 #include <cstddef>
-#include <utility>
 #include <vector>
 
 namespace sallyport::qt {
@@ -45,11 +44,18 @@ struct lingering_descriptors {
 
   // After the thread's event loop.
   ~lingering_descriptors();
-  static lingering_descriptors& of_this_thread() {
+  /// Null when the thread is at its very end.
+  static lingering_descriptors* of_this_thread() {
+    if (is_over) return nullptr;
     static thread_local lingering_descriptors descriptors;
-    return descriptors;
+    return &descriptors;
   }
+
+ private:
+  static thread_local bool is_over;  // outlives the list
 };
+
+thread_local bool lingering_descriptors::is_over = false;
 
 class lingering_descriptor final : public descriptor_notifier {
  public:
@@ -58,7 +64,7 @@ class lingering_descriptor final : public descriptor_notifier {
     startTimer(linger_milliseconds, Qt::CoarseTimer);
   }
   ~lingering_descriptor() override {
-    std::erase(lingering_descriptors::of_this_thread().all, this);
+    if (auto* const lingering = lingering_descriptors::of_this_thread()) std::erase(lingering->all, this);
     stop();
     ::close(descriptor());
   }
@@ -76,7 +82,8 @@ class lingering_descriptor final : public descriptor_notifier {
 };
 
 lingering_descriptors::~lingering_descriptors() {
-  for (lingering_descriptor* const each : std::exchange(all, {})) delete each;
+  is_over = true;
+  for (lingering_descriptor* const each : all) delete each;
 }
 
 }  // namespace
@@ -84,14 +91,14 @@ lingering_descriptors::~lingering_descriptors() {
 void linger(int descriptor) {
   ::shutdown(descriptor, SHUT_WR);
   // Static sockets end when the thread's own variables are gone: nobody could wait.
+  auto* const lingering = lingering_descriptors::of_this_thread();
   const bool is_over = QAbstractEventDispatcher::instance() == nullptr || !descriptor_poller::of_this_thread();
-  if (is_over || drop_input(descriptor)) {
+  if (is_over || lingering == nullptr || drop_input(descriptor)) {
     ::close(descriptor);
     return;
   }
-  auto& lingering = lingering_descriptors::of_this_thread().all;
-  if (lingering.size() >= max_count) delete lingering.front();
-  lingering.push_back(new lingering_descriptor(descriptor));
+  if (lingering->all.size() >= max_count) delete lingering->all.front();
+  lingering->all.push_back(new lingering_descriptor(descriptor));
 }
 
 }  // namespace sallyport::qt

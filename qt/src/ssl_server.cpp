@@ -46,6 +46,7 @@ int SslServer::maxPendingConnections() const { return d_->limit(); }
 
 void SslServer::setMaxHandshakesPerPeer(int count) {
   d_->per_peer = std::max(count, 0);
+  d_->tidy();
   d_->update_limit();
 }
 

@@ -7,6 +7,7 @@
 #include <QtCore/QEvent>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include <unistd.h>
@@ -20,6 +21,18 @@ using std::chrono::milliseconds;
 // Then it is the others' turn: QTcpServer goes on for as long as somebody waits and there is room, and one who connects
 // fast enough makes room by displacing his own.
 constexpr int most_accepts_in_a_row = 64;
+
+/// On its way to another thread, where the server may be gone before it comes.
+struct owned_descriptor {
+  explicit owned_descriptor(qintptr its_descriptor) : descriptor(its_descriptor) {}
+  ~owned_descriptor() {
+    if (descriptor >= 0) ::close(static_cast<int>(descriptor));
+  }
+  owned_descriptor(const owned_descriptor&) = delete;
+  owned_descriptor& operator=(const owned_descriptor&) = delete;
+
+  qintptr descriptor;
+};
 
 }  // namespace
 
@@ -55,7 +68,8 @@ bool SslServerPrivate::eventFilter(QObject* watched, QEvent* event) {
 void SslServerPrivate::accept(qintptr descriptor) {
   if (!is_here()) {
     // A slot of newConnection() has moved the server. QTcpServer goes on all the same.
-    const auto there = [this, descriptor] { accept(descriptor); };
+    const auto owned = std::make_shared<owned_descriptor>(descriptor);
+    const auto there = [this, owned] { accept(std::exchange(owned->descriptor, -1)); };
     return void(QMetaObject::invokeMethod(this, there, Qt::QueuedConnection));
   }
   back_off_ = milliseconds(0);
@@ -109,6 +123,7 @@ void SslServerPrivate::note_accept() {
 void SslServerPrivate::set_limit(int count) {
   wanted_limit_ = count;
   told_limit_ = q.QTcpServer::maxPendingConnections();
+  is_stopped_ = true;  // maybe at a limit that QTcpServer's setter was told
   tidy();
   update_limit();
 }
@@ -121,7 +136,6 @@ int SslServerPrivate::limit() const {
 bool SslServerPrivate::is_full() const { return static_cast<std::int64_t>(places.size() + queued_) >= wanted_limit_; }
 
 void SslServerPrivate::update_limit() {
-  note_qts_pause();
   wanted_limit_ = limit();
   places.set_share(static_cast<std::size_t>(q.maxHandshakesPerPeer()), per_peer != 0);
   const auto total = static_cast<std::int64_t>(places.size() + queued_);

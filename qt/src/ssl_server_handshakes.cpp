@@ -154,7 +154,8 @@ void SslServerPrivate::on_pulse() {
   // What a slot has left undone by which the server was moved. And Qt's timers have begun anew then.
   if (alive && is_here()) end_displaced();
   if (alive && is_here()) end_closed();
-  if (alive && is_here() && deadline_timer_.isActive() && armed_for_ <= clock::now()) on_deadline();
+  if (!alive || !is_here() || places.empty()) return;
+  if (!deadline_timer_.isActive() || armed_for_ <= clock::now()) on_deadline();
 }
 
 // ---- other ends ----
@@ -169,6 +170,7 @@ void SslServerPrivate::end(const QList<QPointer<SslSocket>>& sockets, handshake_
 }
 
 void SslServerPrivate::end_displaced() {
+  tidy();
   QList<QPointer<SslSocket>> displaced;
   for (const auto& place : places.all()) {
     if (place.is_displaced) displaced.append(place.socket);
@@ -183,7 +185,7 @@ void SslServerPrivate::end_all() {
 }
 
 void SslServerPrivate::end_closed() {
-  if (q.isListening() || places.empty()) return;
+  if (q.isListening()) return;
   forget_pauses();
   QList<QPointer<SslSocket>> left;
   for (const auto& place : places.all()) {

@@ -28,6 +28,7 @@ constexpr int suspicious_activations = 3;
 
 void SslServerPrivate::pause() {
   if (!q.isListening()) return;
+  notifier_ = nullptr;  // it may be that of a listener that was closed a moment ago
   watch_notifier();
   is_paused_ = true;
   q.QTcpServer::pauseAccepting();
@@ -43,21 +44,13 @@ void SslServerPrivate::resume() {
   update_limit();
 }
 
-// QTcpServer's own functions for it aren't virtual. What they have done is seen by its notifier, unless that was off
-// already: for want of room, or after an error. (Moved to another thread it is off for a moment. That is mended here,
-// too, or by on_activated().)
-void SslServerPrivate::note_qts_pause() {
-  watch_notifier();
-  if (!notifier_ || back_off_timer_.isActive()) return;
-  if (is_paused_ ? notifier_->isEnabled() : !is_stopped_ && !notifier_->isEnabled()) is_paused_ = !is_paused_;
-}
-
 void SslServerPrivate::silence_notifier() {
   if ((is_paused_ || back_off_timer_.isActive()) && q.isListening()) q.QTcpServer::pauseAccepting();
 }
 
 void SslServerPrivate::forget_pauses() {
   notifier_ = nullptr;
+  listener_ = nullptr;
   is_paused_ = false;
   back_off_timer_.stop();
   back_off_ = milliseconds(0);
@@ -91,12 +84,12 @@ void SslServerPrivate::watch_notifier() {
     if (notifier->socket() != q.socketDescriptor() || notifier->type() != QSocketNotifier::Read) continue;
     notifier_ = notifier;
     notifier->installEventFilter(this);
-    is_paused_ = false;  // the one before was
+    listener_ = notifier;
+    while (listener_->parent() != &q) listener_ = listener_->parent();
   }
 }
 
 bool SslServerPrivate::on_activated() {
-  if (std::exchange(is_paused_, false)) update_limit();  // by QTcpServer::resumeAccepting()
   if (is_stopped_ || ++idle_activations_ < suspicious_activations) return false;
   idle_activations_ = 0;
   on_accept_error();
@@ -113,11 +106,10 @@ bool SslServerPrivate::renew_listener() {
   QVarLengthArray<QTcpSocket*, 32> queue;
   while (q.QTcpServer::hasPendingConnections()) queue.append(q.QTcpServer::nextPendingConnection());
   notifier_ = nullptr;
-  const bool was_paused = is_paused_;
+  listener_ = nullptr;  // its end ends no pause
   q.QTcpServer::close();
   if (!q.setSocketDescriptor(descriptor)) ::close(descriptor);
   watch_notifier();
-  is_paused_ = was_paused;
   const QSignalBlocker nothing_new(&q);
   for (auto* const socket : queue) q.addPendingConnection(socket);
   return true;

@@ -112,7 +112,6 @@ struct SslServerPrivate final : QObject, handshake_listener {
   void watch_notifier();
   bool on_activated();
   bool renew_listener();
-  void note_qts_pause();
   void silence_notifier();
   void arm_deadline(clock::time_point deadline);
   void on_deadline();
@@ -131,8 +130,8 @@ struct SslServerPrivate final : QObject, handshake_listener {
 
   int wanted_limit_ = 30;
   int told_limit_ = 30;      // what QTcpServer was told last
-  bool is_paused_ = false;   // by the user; QTcpServer's notifier is off
-  bool is_stopped_ = false;  // by the limit
+  bool is_paused_ = false;   // by the user, with our function; QTcpServer's notifier is off
+  bool is_stopped_ = false;  // by the limit, or it may be
   bool has_had_its_turn_ = false;
   int accepts_in_a_row_ = 0;  // at most: turns in between aren't noticed
   bool is_adding_ = false;
@@ -148,6 +147,7 @@ struct SslServerPrivate final : QObject, handshake_listener {
   QTimer back_off_timer_{this};
   std::chrono::milliseconds back_off_{0};
   QPointer<QSocketNotifier> notifier_{};  // of QTcpServer's listener
+  const QObject* listener_ = nullptr;     // the server's child that the notifier belongs to
   int idle_activations_ = 0;              // of it, since somebody was accepted
 };
 

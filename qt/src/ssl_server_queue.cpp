@@ -15,14 +15,17 @@ namespace sallyport::qt {
 void SslServerPrivate::on_added() {
   if (std::exchange(is_adding_, false)) return;  // counted already
   ++queued_;                                     // a subclass has added one of its own
+  tidy();
   update_limit();
 }
 
 // Not now: this may be QTcpServer clearing its queue, or a destructor with slots on the stack.
 void SslServerPrivate::on_child_removed(const QObject* child) {
   const bool is_known = watched_.contains(child) || places.contains(static_cast<const SslSocket*>(child));
-  const bool was_closed = !q.isListening() && !places.empty();
-  const bool was_listener = is_paused_ && !notifier_;  // whose pause it was
+  const bool was_closed = !q.isListening() && (is_paused_ || !places.empty());
+  const bool was_listener = is_paused_ && child == listener_;
+  if (child == listener_) listener_ = nullptr;
+  if (was_listener) is_paused_ = false;  // that was this one's; somebody may listen again already
   if (!is_known && !was_closed && !was_listener) return;
   if (std::exchange(is_tidying_posted_, true)) return;
   const auto soon = [this] {
@@ -65,7 +68,6 @@ void SslServerPrivate::tidy_queue() {
 }
 
 QTcpSocket* SslServerPrivate::next_in_queue() {
-  note_qts_pause();  // which QTcpServer's function would end
   tidy();
   auto* const socket = q.QTcpServer::nextPendingConnection();
   if (socket == nullptr) return nullptr;

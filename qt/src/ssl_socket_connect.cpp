@@ -64,6 +64,7 @@ void SslSocketPrivate::on_connected(int connected_descriptor, const connected_pe
   if (stage == socket_stage::plain && std::exchange(closing.has_begun, false)) close_gracefully();
 }
 
+// Not by let_go(): this may be on the attempt's stack, and nothing else has begun.
 void SslSocketPrivate::on_connecting_failed(QAbstractSocket::SocketError error, const QString& sentence, bool tells) {
   stage = socket_stage::idle;
   unsent = {};

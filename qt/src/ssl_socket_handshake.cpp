@@ -178,7 +178,7 @@ void SslSocketPrivate::finish_handshake() {
   telling.handshake_turn = false;
   known.peer_chain = tls->peer_certificate_chain();
   known.group = to_qt(tls->key_exchange_group());
-  if (known.group.startsWith(QStringLiteral("secp")))
+  if (known.group.startsWith(QStringLiteral("secp")) || known.group.startsWith(QStringLiteral("brainpool")))
     known.ephemeral_server_key = bytes_of(tls->ephemeral_server_key());
   known.matched_rule = to_qt(tls->matched_rule());
   known.is_resumed = tls->resumed();

@@ -11,6 +11,7 @@
 
 #include <openssl/x509v3.h>
 
+#include <new>
 #include <string_view>
 #include <utility>
 
@@ -180,6 +181,7 @@ std::string session::ephemeral_server_key() const {
   ERR_set_mark();
   const detail::der_encoding encoded(key);
   ERR_pop_to_mark();
+  if (encoded.bytes().empty()) throw std::bad_alloc();
   return std::string(encoded.bytes());
 }
 

@@ -311,5 +311,30 @@ TEST(ssl_server_ends, a_slot_at_the_end_of_a_handshake_may_use_the_socket_for_so
   EXPECT_EQ(server.count("S.errorOccurred 13") + server.count("S.errorOccurred 5"), 1);
 }
 
+// The server doesn't hear of the end of such a socket, and has to find out that it is gone.
+TEST(ssl_server_ends, a_socket_used_for_something_else_may_be_deleted_while_it_gives_its_place_to_another) {
+  SslServer server;
+  ASSERT_TRUE(server.setSslConfiguration(server_settings()));
+  ASSERT_TRUE(server.listen(QHostAddress::LocalHost));
+  server.setMaxHandshakesPerPeer(1);
+  QTcpServer other;
+  ASSERT_TRUE(other.listen(QHostAddress::LocalHost));
+  const auto first = connected_client(server.serverPort());
+  ASSERT_TRUE(wait_until([&] { return server.findChild<SslSocket*>() != nullptr; }));
+  auto* const socket = server.findChild<SslSocket*>();
+  QObject::connect(
+      socket, &QAbstractSocket::disconnected, socket,
+      [&] { socket->connectToHost(QHostAddress(QHostAddress::LocalHost), other.serverPort()); },
+      Qt::SingleShotConnection);
+  QObject::connect(
+      &server, &QTcpServer::newConnection, &server, [&] { dismiss(socket); }, Qt::SingleShotConnection);
+  const auto second = encrypted_client(server.serverPort());
+  ASSERT_TRUE(second->waitForConnected());
+  socket->abort();
+  ASSERT_EQ(socket->state(), QAbstractSocket::ConnectingState);
+  ASSERT_TRUE(server.waitForNewConnection(1000));
+  EXPECT_TRUE(wait_until([&] { return server.hasPendingConnections(); }));
+}
+
 }  // namespace
 }  // namespace sallyport::test

@@ -192,6 +192,80 @@ TEST(ssl_server_threads, handshake_timeouts_hold_in_the_new_thread) {
   thread.run_inside([&] { server.reset(); });
 }
 
+// A thread that is never started: it stands for one that ends before it comes to what was posted.
+TEST(ssl_server_threads, who_is_on_his_way_to_another_thread_when_the_server_is_deleted_is_closed) {
+  QThread thread;
+  auto server = std::make_unique<echo_server>();
+  QObject mover;
+  QObject::connect(
+      server.get(), &QTcpServer::newConnection, &mover, [&] { server->moveToThread(&thread); }, Qt::DirectConnection);
+  std::vector<plain_client> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(connected_client(server->serverPort()));
+  ASSERT_TRUE(wait_until([&] { return server->thread() == &thread; }));
+  server.reset();
+  EXPECT_TRUE(
+      wait_until([&] { return std::ranges::all_of(clients, [](const auto& each) { return is_gone(*each); }); }));
+}
+
+TEST(ssl_server_threads, a_server_that_a_slot_moves_at_a_deadline_ends_the_others_that_are_due) {
+  running_thread thread;
+  auto server = std::make_unique<echo_server>();
+  server->setHandshakeTimeout(200);
+  QThread* const here = QThread::currentThread();
+  QObject mover;
+  QObject::connect(
+      server.get(), &SslServer::handshakeFailed, &mover,
+      [&] {
+        if (QThread::currentThread() == here) server->moveToThread(&thread);
+      },
+      Qt::DirectConnection);
+  const std::vector<plain_client> silent = connected_clients(2, server->serverPort());
+  ASSERT_TRUE(wait_until([&] { return server->findChildren<SslSocket*>().size() == 2; }));
+  QThread::msleep(250);  // a loop that is held up finds both due at once
+  EXPECT_TRUE(wait_until([&] { return std::ranges::all_of(silent, [](const auto& each) { return is_gone(*each); }); }));
+  thread.run_inside([&] { server.reset(); });
+}
+
+/// In a slot, with the server's own functions on the stack.
+class ssl_server_moves_in_a_slot : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(of, ssl_server_moves_in_a_slot,
+                         testing::Values("newConnection", "startedEncryptionHandshake", "pendingConnectionAvailable",
+                                         "handshakeFailed", "errorOccurred"),
+                         [](const auto& info) { return std::string(info.param); });
+
+TEST_P(ssl_server_moves_in_a_slot, and_serves_there) {
+  const std::string in = GetParam();
+  running_thread thread;
+  auto server = std::make_unique<echo_server>();
+  server->setHandshakeTimeout(500);
+  QThread* const here = QThread::currentThread();
+  std::atomic<bool> has_moved = false;
+  const auto move = [&] {
+    if (QThread::currentThread() != here || has_moved) return;
+    QObject::connect(server.get(), &QTcpServer::pendingConnectionAvailable, server.get(), &echo_server::take_all);
+    server->moveToThread(&thread);
+    has_moved = true;
+  };
+  // The slot is of another object: Qt notes down at its receiver that it runs, and the receiver has to stay for that.
+  QObject mover;
+  const auto on = [&](const char* name, auto signal) {
+    if (in == name) QObject::connect(server.get(), signal, &mover, move, Qt::DirectConnection);
+  };
+  on("newConnection", &QTcpServer::newConnection);
+  on("startedEncryptionHandshake", &SslServer::startedEncryptionHandshake);
+  on("pendingConnectionAvailable", &QTcpServer::pendingConnectionAvailable);
+  on("handshakeFailed", &SslServer::handshakeFailed);
+  on("errorOccurred", &SslServer::errorOccurred);
+  const auto silent = connected_clients(5, server->serverPort());
+  const auto client = encrypted_client(server->serverPort());
+  EXPECT_TRUE(wait_until([&] { return has_moved.load(); }));
+  thread.run_inside([&] { server->take_all(); });
+  EXPECT_TRUE(is_echoed(*client));
+  EXPECT_TRUE(wait_until([&] { return std::ranges::all_of(silent, [](const auto& each) { return is_gone(*each); }); }));
+  EXPECT_TRUE(is_served(server->serverPort()));
+  thread.run_inside([&] { server.reset(); });
+}
+
 // --- sockets in the queue ---
 
 TEST(ssl_server_threads, a_socket_goes_to_another_thread_while_it_is_queued) {

@@ -8,7 +8,9 @@ import ssl
 from connections import FIRST_BYTES
 from programs import RunningProgram
 
+# Seconds, for what must happen, and for what isn't expected to: only time can tell that a server has stalled.
 TIMEOUT = 20
+STALL = 3
 # As many clients come at the same time as QSslServer lets wait by default.
 WAVE = 30
 
@@ -30,7 +32,8 @@ FLOODS = (*(Flood(count, what, title)
 
 
 class Flooded:
-    """A server and its flood. After `patience` seconds without a sign of life it counts as stalled."""
+    """A server and its flood. After `patience` seconds without a sign of life it counts as stalled, but its first wave
+    has TIMEOUT."""
 
     def __init__(self, program, certificates, handshake_timeout, patience):
         self._command = [program, *certificates.ecdsa.options(), "--ca", certificates.ca,
@@ -58,7 +61,8 @@ class Flooded:
         """False if they aren't accepted: then the next ones wouldn't even be connected."""
         clients = [socket.create_connection(("127.0.0.1", port), TIMEOUT) for _ in range(WAVE)]
         try:
-            if server.finds(rf"^accepted {total}$", self._patience) is None:
+            patience = TIMEOUT if total == WAVE else self._patience
+            if server.finds(rf"^accepted {total}$", patience) is None:
                 return False
             if what != "closes":
                 for client in clients:

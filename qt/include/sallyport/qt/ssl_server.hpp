@@ -79,8 +79,8 @@ class SALLYPORT_QT_EXPORT SslServer : public QTcpServer {
   /// the event loop's next turn.)
   void close();
   /// Holds within a burst of clients, and until resumeAccepting() or close(). No effect when not listening. (Called on
-  /// a QTcpServer it does the same, but of a burst one more may come. Where all places are taken at that time, or
-  /// accepting has just failed, it can't be seen, and ends when that does.)
+  /// a QTcpServer both are Qt's: such a pause doesn't hold, but ends when a connection is taken from the queue or a
+  /// place becomes free, and a pause of this class isn't ended.)
   void pauseAccepting();
   void resumeAccepting();
 
