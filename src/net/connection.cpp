@@ -8,6 +8,7 @@
 #include "scope_exit.hpp"
 #include "server_state.hpp"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,6 +108,11 @@ io_window connection::open_window() {
     unread_ = {};
   }
   return {{input.data(), size}, server_->loop().output(), server_->loop().lend_output_to(*this)};
+}
+
+bool connection::is_unheard() const noexcept {
+  int waiting = 0;
+  return !was_heard_ && ::ioctl(descriptor_, FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 error_code connection::receive(io_window& window, std::size_t limit) {

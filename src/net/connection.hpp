@@ -111,6 +111,8 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void drop_everything();
 
   state current_state() const noexcept { return state_; }
+  /// The client's first bytes are here, and its turn to be listened to hasn't come yet.
+  bool is_unheard() const noexcept;
   std::uint64_t id() const noexcept { return id_; }
   const boost::asio::any_io_executor& executor() const noexcept;
   /// The unspecified endpoint for a unix socket.
@@ -249,6 +251,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   bool input_has_ended_ = false;  // and nothing is left before it
   bool is_corked_ = false;        // some of our bytes are still in the loop's output
   bool in_turn_queue_ = false;
+  bool was_heard_ = false;  // something of it was received in its handshake
   bool is_delivering_ = false;
   bool in_slot_ = false;
   std::optional<error_code> untold_failure_;  // of a handshake that a slot has ended

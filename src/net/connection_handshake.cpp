@@ -48,6 +48,7 @@ void connection::handshake_turn() {
       return fail_handshake(handshake_error::closed_by_client, "the client closed the connection during the handshake");
     return fail_handshake(handshake_error::reset_by_client, received.message());
   }
+  if (!received) was_heard_ = true;
   after_handshake_step(handshake_step(window));
 }
 

@@ -225,23 +225,29 @@ void server_state::on_clients() {
       tell(ec);
     } else if (!listener_.has_client()) {
       return;  // accept() wants a descriptor before it looks whether somebody is there
-    } else if (!((ec.value() == EMFILE || ec.value() == ENFILE) && make_room_for_descriptor())) {
+    } else {
+      const bool is_of_descriptors = ec.value() == EMFILE || ec.value() == ENFILE;
+      const room made = is_of_descriptors ? make_room_for_descriptor() : room::none;
+      if (made == room::soon) return;
+      if (made == room::made) continue;
       back_off();
       return tell(ec);
     }
   }
 }
 
-/// Neither clients that don't go nor silent ones may keep new ones out by holding all descriptors.
-bool server_state::make_room_for_descriptor() {
+/// Neither clients that don't go nor silent ones may keep new ones out by holding all descriptors. Silent is who has
+/// said nothing so far, and not who hasn't been listened to yet.
+server_state::room server_state::make_room_for_descriptor() {
   if (!lingering_.empty()) {
     lingering_.front().shared_from_this()->close_descriptor();
-    return true;
+    return room::made;
   }
   place* const oldest = places_.oldest_without_client_hello();
-  if (oldest == nullptr) return false;
+  if (oldest == nullptr) return room::none;
+  if (owner_of(*oldest).is_unheard()) return room::soon;
   owner_of(*oldest).fail_handshake(handshake_error::evicted, "gave its descriptor to a newer client");
-  return true;
+  return room::made;
 }
 
 void server_state::back_off() {

@@ -130,7 +130,12 @@ class server_state : public std::enable_shared_from_this<server_state>, private 
   void on_clients();
   void admit(int descriptor, const listener::endpoint& peer, const std::optional<listener::endpoint>& local,
              std::span<const std::byte> already_read = {});
-  bool make_room_for_descriptor();
+  enum class room {
+    none,
+    soon,  ///< when others have had their turn
+    made,
+  };
+  room make_room_for_descriptor();
   void back_off();
   error_code note_error(error_code ec, const std::string& what, const std::string& reason) noexcept;
   /// Tells by note_error() and by the signal. Slots are called, so it comes last.

@@ -639,6 +639,22 @@ TEST_F(out_of_descriptors, a_silent_client_gives_its_descriptor_to_the_next) {
   EXPECT_EQ(server.handshakes_in_progress(), 1U);
 }
 
+TEST_F(out_of_descriptors, a_client_that_was_not_listened_to_yet_is_not_silent) {
+  events trace;
+  record(server, trace);
+  server.pause_accepting();
+  wire_client first(connect());
+  first.socket().send(first.client_hello());
+  const auto second = connect();
+  const int spare = ::dup(0);
+  use_up();
+  ::close(spare);  // for one of them
+  server.resume_accepting();
+  auto handshake = in_background([&] { first.handshake(); });
+  run_until_done(handshake);
+  EXPECT_THAT(trace, testing::Not(testing::Contains("error evicted")));
+}
+
 TEST_F(out_of_descriptors, a_connection_that_closes_lets_the_next_in) {
   auto pair = make_pair();
   server.pause_accepting();
