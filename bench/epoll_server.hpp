@@ -72,9 +72,9 @@ class epoll_connection {
     return !last_;
   }
 
-  /// How many bytes the kernel has taken; -1: none, and it won't.
+  /// How many bytes the kernel has taken; -1: none, and it won't. The last ones go out with the FIN, by close().
   ssize_t send(std::span<const char> bytes) {
-    const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL | (last_ ? MSG_MORE : 0));
     return sent < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : sent;
   }
 

@@ -218,8 +218,9 @@ class ssl_socket {
     return write_now(detail::gathered_buffers::from(buffers), ec);
   }
 
-  /// Sends close_notify, and then the TCP FIN's turn is close()'s: reading goes on (RFC 8446 section 6.1). Not while
-  /// a write is outstanding (asio::error::in_progress).
+  /// Sends close_notify, and then the TCP FIN's turn is close()'s: reading goes on (RFC 8446 section 6.1). Where the
+  /// peer's close_notify was read before, there is nothing left to read, and the FIN may go with ours. Not while a
+  /// write is outstanding (asio::error::in_progress).
   template <boost::asio::completion_token_for<void(error_code)> CompletionToken>
   auto async_shutdown_send(CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(

@@ -130,29 +130,30 @@ error_code connection::receive(io_window& window, std::size_t limit) {
   return {};
 }
 
-/// `may_wait`: what was produced may be sent together with more, when the user code that is running has returned.
-void connection::close_window(const io_window& window, bool may_wait) {
+void connection::close_window(const io_window& window, sending when) {
   if (!window.input.empty()) unread_.assign(window.input.begin(), window.input.end());
   if (window.produced == 0) return;
-  is_corked_ = may_wait && server_->loop().in_turn() && window.produced < max_corked;
+  is_corked_ = when == sending::with_more && server_->loop().in_turn() && window.produced < max_corked;
   if (is_corked_) return server_->loop().cork(*this, window.produced);
   server_->loop().uncork(*this);
-  send_or_keep(window.output.first(window.produced));
+  send_or_keep(window.output.first(window.produced), when);
 }
 
-void connection::send_corked() {
+void connection::send_corked(sending when) {
   const std::size_t size = server_->loop().uncork(*this);
   is_corked_ = false;
-  if (size > 0) send_or_keep(std::span(server_->loop().output()).first(size));
+  if (size > 0) send_or_keep(std::span(server_->loop().output()).first(size), when);
   if (send_error_ && state_ == state::open) [[unlikely]]
     note_end(send_error_, send_error_.message());
 }
 
-void connection::send_or_keep(std::span<const std::byte> bytes) {
+void connection::send_or_keep(std::span<const std::byte> bytes, sending when) {
   if (send_error_) return;
   if (unsent_.empty()) {
+    // One segment, and one wake-up of the peer, instead of two.
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (when == sending::with_fin ? MSG_MORE : 0);
     ssize_t sent = 0;
-    do sent = ::send(descriptor_, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    do sent = ::send(descriptor_, bytes.data(), bytes.size(), flags);
     while (sent < 0 && errno == EINTR);
     if (sent < 0) {
       const error_code ec = last_error();
@@ -353,13 +354,13 @@ connection::outcome connection::read_step(asio::mutable_buffer buffer, bool from
     received = receive(window, std::min(records * record_on_the_wire, max_receive_size));
   }
   if (received && received != asio::error::eof && received != asio::error::would_block) {
-    close_window(window, is_corked_);
+    close_window(window, is_corked_ ? sending::with_more : sending::now);
     note_end(received, received.message());
     return {read_end_ = received};
   }
 
   const step result = session_.read(window, {static_cast<std::byte*>(buffer.data()), buffer.size()});
-  close_window(window, is_corked_);
+  close_window(window, is_corked_ ? sending::with_more : sending::now);
   switch (result.what) {
     case progress::done:
       // Behind the data the step may have met the end (an alert, or bytes that break the protocol). The next step tells
@@ -432,11 +433,11 @@ std::span<const std::byte> connection::put_together(const gathered_buffers& buff
 }
 
 /// With nothing unsent. What the kernel doesn't take is kept.
-connection::outcome connection::try_write(const gathered_buffers& buffers, bool may_wait) {
+connection::outcome connection::try_write(const gathered_buffers& buffers, sending when) {
   const auto plaintext = put_together(buffers);
   io_window window{{}, server_->loop().output(), server_->loop().lend_output_to(*this)};
   const step result = session_.write(window, plaintext);
-  close_window(window, may_wait);
+  close_window(window, when);
   if (result.what == progress::failed) return {session_.error()};
   if (send_error_) {
     note_end(send_error_, send_error_.message());
@@ -447,7 +448,7 @@ connection::outcome connection::try_write(const gathered_buffers& buffers, bool 
 
 /// False if the write isn't complete: after_flush() completes it, or begins anew.
 bool connection::write_turn(const gathered_buffers& buffers) {
-  const outcome write = try_write(buffers, false);
+  const outcome write = try_write(buffers, sending::now);
   if (write.ec || (write.bytes > 0 && all_is_sent())) {
     complete(direction::write, true, write.ec, write.bytes);
     return true;
@@ -472,7 +473,7 @@ std::size_t connection::write_now(const gathered_buffers& buffers, error_code& e
     ec = asio::error::would_block;
   if (ec) return 0;
 
-  const outcome write = try_write(buffers, true);
+  const outcome write = try_write(buffers, sending::with_more);
   ec = write.is_nothing() ? asio::error::would_block : write.ec;
   return write.bytes;
 }
@@ -526,12 +527,12 @@ void connection::note_end(error_code code, const std::string& sentence) {
   error_string_ = sentence;
 }
 
-void connection::send_close_notify() {
+void connection::send_close_notify(sending when) {
   if (sent_close_notify_) return;
   sent_close_notify_ = true;
   io_window window{{}, server_->loop().output(), server_->loop().lend_output_to(*this)};
   session_.shutdown(window);  // a session that has failed has nothing to say any more
-  close_window(window);
+  close_window(window, when);
 }
 
 void connection::start_shutdown_send(shutdown_handler handler) {
@@ -542,7 +543,10 @@ void connection::start_shutdown_send(shutdown_handler handler) {
   if (state_ != state::open) return operation.complete_later(why_not_open());
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
-  send_close_notify();
+  // After both have said goodbye there is nothing left for TCP to carry.
+  const bool is_the_last = read_end_ == asio::error::eof;
+  send_close_notify(is_the_last ? sending::with_fin : sending::now);
+  if (is_the_last && all_is_sent()) ::shutdown(descriptor_, SHUT_WR);
   if (all_is_sent() || send_error_) return operation.complete_later(send_error_);
   shutting_both_ = false;
   shutdown_ = std::make_unique<pending_shutdown>(std::move(operation));  // after_flush() completes it
@@ -557,7 +561,7 @@ void connection::start_shutdown(shutdown_handler handler) {
   if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
 
   cancel(direction::read);
-  send_close_notify();
+  send_close_notify(sending::with_fin);
   shutdown_ = std::make_unique<pending_shutdown>(std::move(operation));
   shutting_both_ = true;
   server_->loop().deadlines().set(*this, deadline::clock::now() + server_->shutdown_timeout);
@@ -611,7 +615,7 @@ void connection::end(bool with_close_notify) {
       return fail_handshake(handshake_error::aborted, "the application closed the connection during the handshake");
     case state::open:
       abort_operations();
-      if (with_close_notify) send_close_notify();
+      if (with_close_notify) send_close_notify(sending::with_fin);
       return linger();
     case state::lingering:
     case state::closed:
@@ -642,7 +646,7 @@ void connection::linger() {
 
 void connection::linger_turn() {
   if (send_error_) return close_descriptor();
-  if (is_corked_) send_corked();
+  if (is_corked_) send_corked(sending::with_fin);
   if (!all_is_sent()) return wait_writable();
   if (input_has_ended_) return close_descriptor();
   ::shutdown(descriptor_, SHUT_WR);

@@ -70,8 +70,12 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// returned.
   void deliver();
 
+  /// When bytes go out: at once; with more, when the user code that is running has returned; or at once with the FIN,
+  /// by the shutdown() or close() that must follow in the same call.
+  enum class sending { now, with_more, with_fin };
+
   /// Sends what write_now() has taken. Called by the loop when it lends its output to others, or has to wait.
-  void send_corked();
+  void send_corked(sending when = sending::now);
 
   /// The decision that was deferred. Called by `from`, on the executor.
   void take_decision(const deferred_decision& from, decision made);
@@ -151,8 +155,8 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// Adds at most `limit` bytes to a window just opened. Error would_block, eof, or the kernel's.
   error_code receive(io_window& window, std::size_t limit);
   /// Sends what the step produced and keeps what it left. User code may follow, the window may not.
-  void close_window(const io_window& window, bool may_wait = false);
-  void send_or_keep(std::span<const std::byte> bytes);
+  void close_window(const io_window& window, sending when = sending::now);
+  void send_or_keep(std::span<const std::byte> bytes, sending when = sending::now);
   void wait_readable();
   void wait_writable();
   void on_readable(bool peer_has_ended) override;
@@ -163,7 +167,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void on_deadline() override;
   void emit_events();
   bool sent_an_alert() const noexcept;
-  bool may_wait_to_send(const step& result) const noexcept;
+  sending when_to_send(const step& result) const noexcept;
   step handshake_step(io_window& window);
   void after_handshake_step(step made);
   void lend_session();
@@ -190,7 +194,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   outcome try_read(boost::asio::mutable_buffer buffer);
   outcome read_step(boost::asio::mutable_buffer buffer, bool from_kernel);
   std::span<const std::byte> put_together(const gathered_buffers& buffers);
-  outcome try_write(const gathered_buffers& buffers, bool may_wait);
+  outcome try_write(const gathered_buffers& buffers, sending when);
   void go_on_reading(bool called_by_user);
   void read_turn(bool called_by_user);
   bool write_turn(const gathered_buffers& buffers);
@@ -203,7 +207,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   pending_io& operation(direction which) noexcept { return which == direction::read ? read_ : write_; }
   void complete_shutdown(bool called_by_user, error_code ec);
   void note_end(error_code code, const std::string& sentence);
-  void send_close_notify();
+  void send_close_notify(sending when);
   void end(bool with_close_notify);
   bool all_is_sent() const noexcept { return unsent_.empty() && !is_corked_; }
   void shutdown_turn(bool called_by_user);

@@ -54,7 +54,7 @@ void connection::handshake_turn() {
 
 step connection::handshake_step(io_window& window) {
   const step made = session_.handshake(window);
-  close_window(window, may_wait_to_send(made));
+  close_window(window, when_to_send(made));
   return made;
 }
 
@@ -92,8 +92,9 @@ void connection::after_handshake_step(step made) {
 
 /// In TLS 1.3 the client doesn't wait for what we send last, the ticket: it goes out with what the application has to
 /// say first. In TLS 1.2 it does.
-bool connection::may_wait_to_send(const step& result) const noexcept {
-  return result.what == progress::done && session_.version() == tls_version::tls_1_3;
+connection::sending connection::when_to_send(const step& result) const noexcept {
+  const bool may_wait = result.what == progress::done && session_.version() == tls_version::tls_1_3;
+  return may_wait ? sending::with_more : sending::now;
 }
 
 /// True if the latest step has put an alert on the wire.

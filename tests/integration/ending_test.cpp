@@ -398,8 +398,106 @@ TEST_P(ending, abort_after_close_ends_the_waiting) {
   EXPECT_EQ(server.open_connections(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(tls, ending, testing::Values(0x0303, 0x0304),
-                         [](const auto& version) { return version.param == 0x0303 ? "v1_2" : "v1_3"; });
+// --- the last bytes and the FIN: one segment, and one wake-up of the client ---
+
+class last_segment : public ending {
+ protected:
+  /// After an exchange, so that there is nothing left to be acknowledged.
+  connected_pair make_quiet_pair() {
+    auto pair = connect_pair();
+    pair.client.send("hello");
+    read(pair.socket, 5);
+    write(pair.socket, "hello");
+    pair.client.receive_exactly(5);
+    segments_ = pair.client.socket().segments_received();
+    return pair;
+  }
+  std::uint32_t segments_since(wire_client& client) { return client.socket().segments_received() - segments_; }
+  void expect_both_in_one_segment(wire_client& client) {
+    EXPECT_EQ(client.read_to_end().end, stream_end::close_notify);
+    EXPECT_EQ(client.socket().receive(), "");
+    EXPECT_EQ(client.socket().ended(), stream_end::fin);
+    EXPECT_EQ(segments_since(client), 1U);
+  }
+
+ private:
+  std::uint32_t segments_ = 0;
+};
+
+TEST_P(last_segment, close) {
+  auto [client, socket] = make_quiet_pair();
+  socket.close();
+  expect_both_in_one_segment(client);
+}
+
+TEST_P(last_segment, close_with_bytes_that_were_not_sent_yet) {
+  auto [client, socket] = make_quiet_pair();
+  std::array<char, 4> room{};
+  socket.async_read_some(asio::buffer(room), [&socket = socket](error_code, std::size_t) {
+    error_code failure;
+    EXPECT_EQ(socket.write_some(asio::buffer("last", 4), failure), 4U);
+    socket.close();
+  });
+  run_ready();
+  client.send("ping");
+  run_until([&] { return !socket.is_open(); });
+  const auto got = client.read_to_end();
+  EXPECT_EQ(got.data, "last");
+  EXPECT_EQ(got.end, stream_end::close_notify);
+  EXPECT_EQ(segments_since(client), 1U);
+}
+
+TEST_P(last_segment, close_without_notify_of_bytes_that_were_not_sent_yet) {
+  auto [client, socket] = make_quiet_pair();
+  std::array<char, 4> room{};
+  socket.async_read_some(asio::buffer(room), [&socket = socket](error_code, std::size_t) {
+    error_code failure;
+    EXPECT_EQ(socket.write_some(asio::buffer("last", 4), failure), 4U);
+    socket.close_without_notify();
+  });
+  run_ready();
+  client.send("ping");
+  run_until([&] { return !socket.is_open(); });
+  const auto got = client.read_to_end();
+  EXPECT_EQ(got.data, "last");
+  EXPECT_EQ(got.end, stream_end::fin);
+  EXPECT_EQ(segments_since(client), 1U);
+}
+
+TEST_P(last_segment, shutdown) {
+  auto [client, socket] = make_quiet_pair();
+  outcome done;
+  socket.async_shutdown(done.handler());
+  expect_both_in_one_segment(client);
+  client.send_close_notify();
+  run_until([&] { return done.is_done(); });
+  EXPECT_EQ(done.error, error_code());
+}
+
+TEST_P(last_segment, shutdown_send_after_the_clients_close_notify) {
+  auto [client, socket] = make_quiet_pair();
+  client.send_close_notify();
+  EXPECT_EQ(read_error(socket), asio::error::eof);
+  EXPECT_EQ(shut_down_send(socket), error_code());
+  EXPECT_EQ(client.read_to_end().end, stream_end::close_notify);
+  EXPECT_EQ(client.socket().receive(), "");
+  EXPECT_EQ(client.socket().ended(), stream_end::fin);
+  EXPECT_EQ(shut_down(socket), error_code());
+}
+
+TEST_P(last_segment, shutdown_send_before_the_clients_close_notify_has_no_fin) {
+  auto [client, socket] = make_quiet_pair();
+  EXPECT_EQ(shut_down_send(socket), error_code());
+  EXPECT_EQ(client.read_to_end().end, stream_end::close_notify);
+  client.send("more");
+  EXPECT_EQ(read(socket, 4), "more");
+  EXPECT_EQ(segments_since(client), 1U);  // no FIN, then
+}
+
+const auto version_name = [](const auto& version) { return version.param == 0x0303 ? "v1_2" : "v1_3"; };
+
+INSTANTIATE_TEST_SUITE_P(tls, ending, testing::Values(0x0303, 0x0304), version_name);
+INSTANTIATE_TEST_SUITE_P(tls, last_segment, testing::Values(0x0303, 0x0304), version_name);
 
 }  // namespace
 }  // namespace sallyport::test

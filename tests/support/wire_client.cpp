@@ -4,8 +4,8 @@
 #include "wire_client.hpp"
 
 #include <arpa/inet.h>
+#include <linux/tcp.h>  // glibc's tcp_info has no segments
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -153,6 +153,13 @@ void raw_client::close() {
 
 void raw_client::set_receive_buffer(int size) {
   if (::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) throw_errno("setsockopt");
+}
+
+std::uint32_t raw_client::segments_received() const {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::getsockopt(descriptor_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) throw_errno("getsockopt");
+  return info.tcpi_segs_in;
 }
 
 // --- wire_client ---

@@ -70,6 +70,8 @@ class raw_client {
   void close();
   /// Small buffers make back-pressure cheap to reach.
   void set_receive_buffer(int size);
+  /// Of TCP, with or without data.
+  std::uint32_t segments_received() const;
 
  private:
   int descriptor_ = -1;
