@@ -7,17 +7,21 @@
 #include <sallyport/error.hpp>
 #include <sallyport/ssl_configuration.hpp>
 
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <string>
 
 namespace sallyport {
 
+class context;
 struct client_configuration;
 
 namespace detail {
 struct context_data;
-}
+/// As context::make(), with one of OpenSSL's library contexts beside the usual one.
+result<context> make_context(const ssl_configuration& configuration, std::size_t library_context);
+}  // namespace detail
 
 /// An ssl_configuration, or a client_configuration, that has been checked and turned into OpenSSL's form, once for all
 /// connections that use it. Immutable; copies share the same data; use from any thread. A session keeps its context
@@ -42,6 +46,7 @@ class context {
   const detail::context_data& data() const noexcept { return *data_; }
 
  private:
+  friend result<context> detail::make_context(const ssl_configuration& configuration, std::size_t library_context);
   explicit context(std::shared_ptr<const detail::context_data> data) noexcept : data_(std::move(data)) {}
 
   std::shared_ptr<const detail::context_data> data_;

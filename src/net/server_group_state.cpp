@@ -113,7 +113,7 @@ result<void> server_group_state::set_configuration(const ssl_configuration& conf
   const auto change = std::make_shared<configuration_change>();
   if (is_stopped_) return error{asio::error::operation_aborted, "the group was stopped"};
   for (std::size_t number = 0; number < size(); ++number) {
-    auto made = context::make(shared);
+    auto made = make_context(shared, size() == 1 ? 0 : number + 1);
     if (!made) return made.error();
     change->made.push_back(*std::move(made));
   }

@@ -7,6 +7,7 @@
 #include "configuration_check.hpp"
 #include "context_data.hpp"
 #include "context_parts.hpp"
+#include "library_context.hpp"
 #include "ocsp_stapling.hpp"
 #include "openssl_commands.hpp"
 #include "printable.hpp"
@@ -121,10 +122,11 @@ void collect_warnings_of_names(context_data& data) {
 }
 
 /// Everything but what belongs to names. `some_ask`: this or another one of the same context asks for certificates.
-result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configuration, bool some_ask) {
+result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configuration, bool some_ask,
+                                                OSSL_LIB_CTX* library) {
   if (auto refusal = detail::check(configuration)) return *std::move(refusal);
   auto data = std::make_unique<context_data>(configuration);
-  data->ssl_ctx.reset(SSL_CTX_new(TLS_server_method()));
+  data->ssl_ctx.reset(SSL_CTX_new_ex(library, nullptr, TLS_server_method()));
   SSL_CTX* ctx = data->ssl_ctx.get();
   if (!ctx) return detail::internal_error("SSL_CTX_new");
   if (!detail::set_protocol(*data)) return detail::internal_error("ciphers, ciphersuites or groups");
@@ -144,7 +146,7 @@ result<std::unique_ptr<context_data>> make_data(const ssl_configuration& configu
   return data;
 }
 
-std::optional<error> add_settings_of_names(context_data& data, bool some_ask) {
+std::optional<error> add_settings_of_names(context_data& data, bool some_ask, OSSL_LIB_CTX* library) {
   for (const name_settings& different : data.configuration.for_names) {
     if (different.names.empty())
       return error{configuration_error::invalid_value, "for_names: settings without the name that they are for"};
@@ -162,7 +164,7 @@ std::optional<error> add_settings_of_names(context_data& data, bool some_ask) {
       return about(different.names.front(),
                    {configuration_error::invalid_value, "ca_certificates: with verify_mode none nobody is asked"});
     }
-    auto made = make_data(settings, some_ask);
+    auto made = make_data(settings, some_ask, library);
     if (!made) return about(different.names.front(), made.error());
     data.of_names.push_back(*std::move(made));
   }
@@ -171,18 +173,21 @@ std::optional<error> add_settings_of_names(context_data& data, bool some_ask) {
 
 }  // namespace
 
-result<context> context::make(const ssl_configuration& configuration) {
+result<context> detail::make_context(const ssl_configuration& configuration, std::size_t library_context) {
   ERR_clear_error();
-  const bool some_ask = detail::asks_somebody_for_certificate(configuration);
-  auto made = make_data(configuration, some_ask);
+  OSSL_LIB_CTX* const library = detail::library_context(library_context);
+  const bool some_ask = asks_somebody_for_certificate(configuration);
+  auto made = make_data(configuration, some_ask, library);
   if (!made) return made.error();
   const std::shared_ptr<context_data> data = *std::move(made);
-  if (auto refusal = add_settings_of_names(*data, some_ask)) return *std::move(refusal);
-  detail::collect_warnings(*data);
+  if (auto refusal = add_settings_of_names(*data, some_ask, library)) return *std::move(refusal);
+  collect_warnings(*data);
   collect_warnings_of_names(*data);
   ERR_clear_error();
   return context{data};
 }
+
+result<context> context::make(const ssl_configuration& configuration) { return detail::make_context(configuration, 0); }
 
 const ssl_configuration& context::configuration() const noexcept { return data_->configuration; }
 std::span<const std::string> context::warnings() const noexcept { return data_->warnings; }

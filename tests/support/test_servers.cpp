@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,10 @@ credentials forge(const credentials& genuine) {
   return {pem + "-----END CERTIFICATE-----\n", genuine.key};
 }
 
-context make_context(const ssl_configuration& configuration) { return context::make(configuration).value(); }
+context make_context(const ssl_configuration& configuration) {
+  const char* const library_context = std::getenv("SALLYPORT_TEST_LIBRARY_CONTEXT");
+  return detail::make_context(configuration, library_context == nullptr ? 0 : std::stoul(library_context)).value();
+}
 
 const context& basic_server() {
   static const context server = make_context(basic_configuration());

@@ -22,6 +22,7 @@ ssl_configuration client_certificate_configuration();
 /// The same certificate with one bit of its signature turned.
 credentials forge(const credentials& genuine);
 
+/// In OpenSSL's usual library context, or in that of the number in SALLYPORT_TEST_LIBRARY_CONTEXT, which a shard has.
 context make_context(const ssl_configuration& configuration);
 
 /// basic_configuration(), made once.
