@@ -31,10 +31,10 @@ class server_group_state;
 /// others but the endpoint (SO_REUSEPORT), the ticket keys and the counts by which new connections are spread. So
 /// whatever a shard's slots and handlers touch alone needs no lock.
 ///
-/// Nor do they share OpenSSL's locks: each of several shards has a library context (OSSL_LIB_CTX), too. But if OpenSSL's
-/// usual one has other providers than default, base and legacy, FIPS or other properties that change what it fetches,
-/// or another random generator at the time of set_configuration(), they all use that one. What is loaded into it later
-/// counts from the next set_configuration() on.
+/// Nor do they share OpenSSL's locks: each of several shards has a library context (OSSL_LIB_CTX), too. But if
+/// OpenSSL's usual one has other providers than default, base and legacy, FIPS or other properties that change what it
+/// fetches, or another random generator at the time of set_configuration(), they all use that one. What is loaded into
+/// it later counts from the next set_configuration() on.
 ///
 /// A connection stays with its shard. The kernel spreads new ones by a hash of the addresses; a shard that has
 /// clearly more open connections than the one that has the fewest (an eighth and four more) passes a new one on to it.

@@ -226,6 +226,9 @@ class ssl_socket {
     return boost::asio::async_initiate<CompletionToken, void(error_code)>(
         [this](auto handler) { start_shutdown_send(detail::shutdown_handler(std::move(handler))); }, token);
   }
+  /// The same without waiting. asio::error::would_block: not all that was written is in the kernel yet, and
+  /// async_shutdown_send() completes when it is.
+  void shutdown_send(error_code& ec);
 
   /// Ends the connection in both directions: sends close_notify, then reads and drops what still comes until the
   /// peer's close_notify. An outstanding read is cancelled. Completes without error when both have ended cleanly,

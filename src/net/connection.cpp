@@ -535,19 +535,23 @@ void connection::send_close_notify(sending when) {
   close_window(window, when);
 }
 
+error_code connection::shutdown_send_now() {
+  if (state_ != state::open) return why_not_open();
+  if (write_ || shutdown_) return asio::error::in_progress;
+  // After both have said goodbye there is nothing left for TCP to carry.
+  const bool is_the_last = read_end_ == asio::error::eof;
+  send_close_notify(is_the_last ? sending::with_fin : sending::now);
+  if (is_the_last && all_is_sent()) ::shutdown(descriptor_, SHUT_WR);
+  if (send_error_) return send_error_;
+  return all_is_sent() ? error_code() : asio::error::would_block;
+}
+
 void connection::start_shutdown_send(shutdown_handler handler) {
   pending_operation<error_code> operation(std::move(handler), executor(), [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self && self->shutdown_) self->complete_shutdown(true, asio::error::operation_aborted);
   });
-  if (state_ != state::open) return operation.complete_later(why_not_open());
-  if (write_ || shutdown_) return operation.complete_later(asio::error::in_progress);
-
-  // After both have said goodbye there is nothing left for TCP to carry.
-  const bool is_the_last = read_end_ == asio::error::eof;
-  send_close_notify(is_the_last ? sending::with_fin : sending::now);
-  if (is_the_last && all_is_sent()) ::shutdown(descriptor_, SHUT_WR);
-  if (all_is_sent() || send_error_) return operation.complete_later(send_error_);
+  if (const error_code ec = shutdown_send_now(); ec != asio::error::would_block) return operation.complete_later(ec);
   shutting_both_ = false;
   shutdown_ = std::make_unique<pending_shutdown>(std::move(operation));  // after_flush() completes it
 }

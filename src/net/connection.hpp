@@ -101,6 +101,7 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   void start_wait(boost::asio::socket_base::wait_type what, io_handler handler);
   std::size_t read_now(boost::asio::mutable_buffer buffer, error_code& ec);
   std::size_t write_now(const gathered_buffers& buffers, error_code& ec);
+  error_code shutdown_send_now();
   void start_shutdown_send(shutdown_handler handler);
   void start_shutdown(shutdown_handler handler);
   void cancel();

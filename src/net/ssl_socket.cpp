@@ -157,6 +157,9 @@ std::size_t ssl_socket::write_now(const detail::gathered_buffers& buffers, error
   ec = asio::error::bad_descriptor;
   return 0;
 }
+void ssl_socket::shutdown_send(error_code& ec) {
+  ec = connection_ ? connection_->shutdown_send_now() : asio::error::bad_descriptor;
+}
 void ssl_socket::start_read(asio::mutable_buffer buffer, detail::io_handler handler) {
   if (!connection_) return fail_without_connection(std::move(handler));
   connection_->start_read(buffer, std::move(handler));

@@ -267,6 +267,58 @@ TEST_P(ending, shutdown_send_and_go_on_reading) {
   EXPECT_EQ(shut_down(socket), error_code());
 }
 
+TEST_P(ending, shutdown_send_without_waiting) {
+  auto [client, socket] = connect_pair();
+  write(socket, "my last words");
+  error_code failure;
+  socket.shutdown_send(failure);
+  EXPECT_EQ(failure, error_code());
+  EXPECT_EQ(write_error(socket), asio::error::shut_down);
+  EXPECT_EQ(client.read_to_end().data, "my last words");
+  EXPECT_EQ(client.ended(), stream_end::close_notify);
+  client.send("and now mine");
+  EXPECT_EQ(read(socket, 12), "and now mine");
+  socket.close();
+  socket.shutdown_send(failure);
+  EXPECT_EQ(failure, asio::error::bad_descriptor);
+  ssl_socket().shutdown_send(failure);
+  EXPECT_EQ(failure, asio::error::bad_descriptor);
+}
+
+TEST_P(ending, shutdown_send_without_waiting_for_a_client_that_does_not_read) {
+  auto [client, socket] = connect_pair();
+  const std::string piece(100'000, 'x');
+  std::size_t taken = 0;
+  error_code failure;
+  for (failure = {}; !failure;) taken += socket.write_some(asio::buffer(piece), failure);
+  EXPECT_EQ(failure, asio::error::would_block);
+  socket.shutdown_send(failure);
+  EXPECT_EQ(failure, asio::error::would_block);  // close_notify is behind what was written
+  socket.shutdown_send(failure);
+  EXPECT_EQ(failure, asio::error::would_block);
+  outcome done;
+  socket.async_shutdown_send(done.handler());
+  for (int turn = 0; turn < 100; ++turn) run_ready();
+  EXPECT_FALSE(done.is_done());
+  socket.shutdown_send(failure);
+  EXPECT_EQ(failure, asio::error::in_progress);
+  auto reads = in_background([&client = client] { return client.read_to_end(); });
+  const auto got = run_until_done(reads);
+  EXPECT_EQ(got.data.size(), taken);
+  EXPECT_EQ(got.end, stream_end::close_notify);
+  run_until([&] { return done.is_done(); });
+  EXPECT_EQ(done.error, error_code());
+}
+
+TEST_P(ending, shutdown_send_to_a_client_that_is_gone) {
+  auto [client, socket] = connect_pair();
+  client.socket().reset();
+  error_code failure;
+  EXPECT_EQ(read_error(socket), asio::error::connection_reset);
+  socket.shutdown_send(failure);
+  EXPECT_EQ(failure, asio::error::broken_pipe);
+}
+
 TEST_P(ending, shutdown_send_with_a_read_outstanding) {
   auto [client, socket] = connect_pair();
   std::array<char, 10> room{};

@@ -72,14 +72,21 @@ std::shared_ptr<watched> backend_poller::release(watched& who) noexcept {
   return std::move(slots_[who.slot_].who);
 }
 
+error_code backend_poller::watch_until_readable(watched& who, int descriptor) noexcept {
+  return watch(who, descriptor, EPOLLIN);
+}
 error_code backend_poller::watch_until_writable(watched& who, int descriptor) noexcept {
+  return watch(who, descriptor, EPOLLOUT);
+}
+
+error_code backend_poller::watch(watched& who, int descriptor, std::uint32_t what) noexcept {
   epoll_event event{};
-  event.events = EPOLLOUT;
+  event.events = what;
   event.data.u64 = std::uint64_t{slots_[who.slot_].generation} << 32 | who.slot_;
   if (::epoll_ctl(inner_.native_handle(), EPOLL_CTL_ADD, descriptor, &event) != 0)
     return {errno, boost::system::system_category()};
   who.descriptor_ = descriptor;
-  who.wanted_ = who.registered_ = EPOLLOUT;
+  who.wanted_ = who.registered_ = what;
   ++watched_;
   go_on();
   return {};

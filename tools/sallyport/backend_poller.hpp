@@ -63,7 +63,8 @@ class backend_poller : public boost::asio::execution_context::service {
   /// Nothing is told to them any more. They may end with the pointer that comes back.
   std::shared_ptr<watched> release(watched& who) noexcept;
 
-  /// Of somebody who is kept, one descriptor at a time: until it is writable, to begin with.
+  /// Of somebody who is kept, one descriptor at a time: until it is readable, or writable, to begin with.
+  error_code watch_until_readable(watched& who, int descriptor) noexcept;
   error_code watch_until_writable(watched& who, int descriptor) noexcept;
   /// The descriptor must be closed then, which is what takes it off the epoll.
   void stop_watching(watched& who) noexcept;
@@ -80,6 +81,7 @@ class backend_poller : public boost::asio::execution_context::service {
   };
 
   void shutdown() override;
+  error_code watch(watched& who, int descriptor, std::uint32_t what) noexcept;
   void want(watched& who, std::uint32_t what) noexcept;
   void set_registered(watched& who) noexcept;
   void go_on();

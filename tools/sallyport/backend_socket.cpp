@@ -32,9 +32,12 @@ error_code backend_socket::connect(const stream_endpoint& endpoint) noexcept {
     const int on = 1;
     ::setsockopt(descriptor_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   }
-  if (::connect(descriptor_, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) return {};
-  // Interrupted, it goes on by itself.
-  return errno == EINTR ? error_code(asio::error::in_progress) : system_error(errno);
+  const auto size = static_cast<socklen_t>(endpoint.size());
+  if (::connect(descriptor_, endpoint.data(), size) == 0) return {};
+  // To this machine it is made by now, though the kernel says that it goes on, and the second call says what became of
+  // it. Interrupted, it goes on by itself.
+  if (family != AF_UNIX && errno == EINPROGRESS && ::connect(descriptor_, endpoint.data(), size) == 0) return {};
+  return errno == EINTR || errno == EALREADY ? error_code(asio::error::in_progress) : system_error(errno);
 }
 
 error_code backend_socket::connect_error() const noexcept {

@@ -93,7 +93,9 @@ bool connector::try_once() {
     return true;
   }
   const bool is_connected = !failure_;
-  if (is_connected || failure_ == asio::error::in_progress)
+  if (is_connected)
+    failure_ = poller_.watch_until_readable(owner_, socket_.descriptor());
+  else if (failure_ == asio::error::in_progress)
     failure_ = poller_.watch_until_writable(owner_, socket_.descriptor());
   if (failure_) {
     socket_.close();

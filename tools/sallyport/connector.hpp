@@ -27,7 +27,7 @@ namespace sallyport::tool {
 /// To destroy it is to give up.
 class connector : public std::enable_shared_from_this<connector> {
  public:
-  /// The connection, which is watched for being writable, or the reason for logs.
+  /// The connection, which is watched, or the reason for logs.
   using handler = std::function<void(result<backend_socket>)>;
 
   /// `target` must outlive it. `owner` waits for the socket in its stead, and passes on_writable() on. `done` is called

@@ -72,10 +72,12 @@ void tunnel::on_connected(result<backend_socket> made) {
   connector_ = nullptr;
   if (made.has_error()) return cut(side::backend, made.error().detail);
   backend_ = std::move(*made);
-  if (for_backend_.empty()) {
+  if (!for_backend_.empty()) {
+    poller_.want_output(*this);
+  } else {
     poller_.stop_output(*this);
     if (client_has_ended_) go_on_with_client();
-  }  // otherwise on_writable() comes
+  }
   poller_.want_input(*this);
 }
 
@@ -214,11 +216,14 @@ void tunnel::wait_for_room() {
                      [self = shared_from_this()](const error_code& failure) { self->on_client_writable(failure); });
 }
 
-// It completes when all that was written is in the kernel: what close() doesn't get rid of within two seconds is lost.
+// It is done when all that was written is in the kernel: what close() doesn't get rid of within two seconds is lost.
 void tunnel::tell_client_the_end() {
+  error_code failure;
+  client_.shutdown_send(failure);
+  if (failure != asio::error::would_block) return on_client_told_the_end(failure);
   direction_ended();
-  client_.async_shutdown_send([self = shared_from_this()](const error_code& failure) {
-    self->guarded([&] { self->on_client_told_the_end(failure); });
+  client_.async_shutdown_send([self = shared_from_this()](const error_code& failed) {
+    self->guarded([&] { self->on_client_told_the_end(failed); });
   });
 }
 
