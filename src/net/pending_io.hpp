@@ -55,7 +55,14 @@ class pending_io {
   }
   /// Calls the handler with the result, or has its executor call it. From the loop alone: not while a function that the
   /// user has called is running.
-  void deliver() { run(take(), result_, bytes_); }
+  void deliver() {
+    if (executor_) return run(take(), result_, bytes_);
+    if (can_be_cancelled_) clear_slot();
+    call handler{std::move(*handler_)};
+    handler_.reset();
+    is_complete_ = false;
+    std::move(handler)(result_, bytes_);
+  }
 
   /// From functions that the user calls, at any time.
   void complete_later(const boost::asio::any_io_executor& home, const error_code& ec, std::size_t bytes) {
@@ -80,10 +87,11 @@ class pending_io {
     std::optional<boost::asio::any_completion_executor> executor;
   };
 
+  /// It would otherwise reach for an operation that is over.
+  void clear_slot() noexcept { boost::asio::get_associated_cancellation_slot(*handler_).clear(); }
   /// There is one.
   taken take() noexcept {
-    // The slot would otherwise reach for an operation that is over.
-    if (can_be_cancelled_) boost::asio::get_associated_cancellation_slot(*handler_).clear();
+    if (can_be_cancelled_) clear_slot();
     taken all{std::move(*handler_), std::move(executor_)};
     handler_.reset();
     executor_.reset();

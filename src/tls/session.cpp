@@ -286,40 +286,41 @@ void detail::session_impl::count_message_without_data() noexcept {
   if (++messages_without_data > max_messages_without_data) bio.cut_off = true;
 }
 
-void detail::session_impl::on_message(int sent, int version, int content_type, const void* data, std::size_t size,
-                                      SSL* ssl, void* self) noexcept {
-  // Mostly it is about the headers of records, several times for each.
-  if (content_type != SSL3_RT_ALERT && content_type != SSL3_RT_HANDSHAKE) return;
-  auto& session = *static_cast<session_impl*>(self);
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  if (content_type == SSL3_RT_ALERT && size == 2) {
-    if (sent != 0 && session.bio.is_muted) return;
-    const auto type = static_cast<alert_type>(bytes[1]);
-    session.remember({sent != 0 ? session_event::kind::alert_sent : session_event::kind::alert_received,
-                      static_cast<alert_level>(bytes[0]), type});
-    // OpenSSL takes one of level fatal for a failure in TLS 1.2, as it does every fatal alert.
-    const bool ends_reading = version == TLS1_3_VERSION || bytes[0] == SSL3_AL_WARNING;
-    if (sent == 0 && type == alert_type::close_notify && ends_reading) session.close_notify_received = true;
-    if (sent != 0 && type == alert_type::no_renegotiation) session.count_message_without_data();
-  } else if (session.as_client) {
-    if (content_type == SSL3_RT_HANDSHAKE && size > 0)
-      note_message_of_client_side(session, sent != 0, {bytes, size}, is_empty_certificate(version, {bytes, size}));
-  } else if (content_type == SSL3_RT_HANDSHAKE && sent == 0 && size > 0) {
-    if (bytes[0] == SSL3_MT_CLIENT_HELLO && session.phase == handshake_phase::before_client_hello) {
-      session.phase = handshake_phase::in_handshake;
-      session.remember({session_event::kind::client_hello});
-    }
-    if (bytes[0] == SSL3_MT_KEY_UPDATE) session.count_message_without_data();
-    // The last moment to tell that TLS 1.3 is to send no ticket.
-    if (bytes[0] == SSL3_MT_FINISHED && !may_be_resumed(session)) SSL_set_num_tickets(ssl, 0);
-    // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now. Whoever has
-    // named a pre-shared key was asked about then, and has no business to come here.
-    if (bytes[0] == SSL3_MT_CERTIFICATE && session.peer && !session.peer->uses_key &&
-        is_empty_certificate(version, {bytes, size}) &&
-        session.settings.configuration().verify_mode == peer_verify_mode::verify &&
-        accepts_empty_certificate(session)) {
-      SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
-    }
+void detail::session_impl::on_message(int sent, int version, int content_type, const void* data, std::size_t size, SSL*,
+                                      void* self) noexcept {
+  if (content_type == SSL3_RT_ALERT)
+    static_cast<session_impl*>(self)->note_alert(sent != 0, version, {static_cast<const unsigned char*>(data), size});
+  else if (content_type == SSL3_RT_HANDSHAKE)
+    static_cast<session_impl*>(self)->note_message(sent != 0, version, {static_cast<const unsigned char*>(data), size});
+}
+
+void detail::session_impl::note_alert(bool sent, int version, std::span<const unsigned char> bytes) noexcept {
+  if (bytes.size() != 2 || (sent && bio.is_muted)) return;
+  const auto type = static_cast<alert_type>(bytes[1]);
+  remember({sent ? session_event::kind::alert_sent : session_event::kind::alert_received,
+            static_cast<alert_level>(bytes[0]), type});
+  // OpenSSL takes one of level fatal for a failure in TLS 1.2, as it does every fatal alert.
+  const bool ends_reading = version == TLS1_3_VERSION || bytes[0] == SSL3_AL_WARNING;
+  if (!sent && type == alert_type::close_notify && ends_reading) close_notify_received = true;
+  if (sent && type == alert_type::no_renegotiation) count_message_without_data();
+}
+
+void detail::session_impl::note_message(bool sent, int version, std::span<const unsigned char> bytes) noexcept {
+  if (bytes.empty()) return;
+  if (as_client) return note_message_of_client_side(*this, sent, bytes, is_empty_certificate(version, bytes));
+  if (sent) return;
+  if (bytes[0] == SSL3_MT_CLIENT_HELLO && phase == handshake_phase::before_client_hello) {
+    phase = handshake_phase::in_handshake;
+    remember({session_event::kind::client_hello});
+  }
+  if (bytes[0] == SSL3_MT_KEY_UPDATE) count_message_without_data();
+  // The last moment to tell that TLS 1.3 is to send no ticket.
+  if (bytes[0] == SSL3_MT_FINISHED && !may_be_resumed(*this)) SSL_set_num_tickets(ssl.get(), 0);
+  // OpenSSL asks nobody about a certificate that isn't there: it refuses, unless told otherwise now. Whoever has
+  // named a pre-shared key was asked about then, and has no business to come here.
+  if (bytes[0] == SSL3_MT_CERTIFICATE && peer && !peer->uses_key && is_empty_certificate(version, bytes) &&
+      settings.configuration().verify_mode == peer_verify_mode::verify && accepts_empty_certificate(*this)) {
+    SSL_set_verify(ssl.get(), SSL_VERIFY_PEER, nullptr);
   }
 }
 
@@ -428,7 +429,8 @@ step session::write(io_window& window, std::span<const std::byte> plaintext) {
   while (total < plaintext.size()) {
     const std::size_t room = window.output.size() - window.produced;
     if (room <= max_record_overhead) break;
-    const auto size = std::min({plaintext.size() - total, max_plaintext_per_record, room - max_record_overhead});
+    const auto size =
+        std::min(std::min(plaintext.size() - total, max_plaintext_per_record), room - max_record_overhead);
     std::size_t bytes = 0;
     const int done = SSL_write_ex(self.ssl.get(), plaintext.data() + total, size, &bytes);
     if (done != 1) {

@@ -65,6 +65,9 @@ struct session_impl {
   // OpenSSL's frames.
   static void on_message(int sent, int version, int content_type, const void* data, std::size_t size, SSL* ssl,
                          void* self) noexcept;
+  // Not inline: on_message() is called several times for each record, and mostly to do nothing.
+  [[gnu::noinline]] void note_alert(bool sent, int version, std::span<const unsigned char> bytes) noexcept;
+  [[gnu::noinline]] void note_message(bool sent, int version, std::span<const unsigned char> bytes) noexcept;
   static int on_client_hello(SSL* ssl, int* alert, void*) noexcept;
 
   settings_in_force settings;
