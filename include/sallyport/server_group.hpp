@@ -31,10 +31,11 @@ class server_group_state;
 /// others but the endpoint (SO_REUSEPORT), the ticket keys and the counts by which new connections are spread. So
 /// whatever a shard's slots and handlers touch alone needs no lock.
 ///
-/// Nor do they share OpenSSL's locks: each of several shards has a library context (OSSL_LIB_CTX), too. But if
-/// OpenSSL's usual one has other providers than default, base and legacy, FIPS or other properties that change what it
-/// fetches, or another random generator at the time of set_configuration(), they all use that one. What is loaded into
-/// it later counts from the next set_configuration() on.
+/// Nor do they share most of OpenSSL's locks: each of several shards has a library context (OSSL_LIB_CTX), too, as far
+/// as 64 of them go. But if OpenSSL's usual one has other providers than default and base, FIPS or other properties
+/// that change what it fetches, or another random generator at the time of set_configuration(), they all use that one.
+/// What is loaded into it later counts from the next set_configuration() on. Each shard keeps a copy of each key that
+/// it has signed with: 2 KiB for ECDSA P-256, 5 KiB for RSA 2048.
 ///
 /// A connection stays with its shard. The kernel spreads new ones by a hash of the addresses; a shard that has
 /// clearly more open connections than the one that has the fewest (an eighth and four more) passes a new one on to it.

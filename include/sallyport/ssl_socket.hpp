@@ -179,7 +179,7 @@ class ssl_socket {
   }
 
   /// Completes when the bytes it reports, encrypted, are in the kernel. At most 128 KiB are taken at a time. Not after
-  /// async_shutdown or async_shutdown_send (asio::error::shut_down).
+  /// async_shutdown, async_shutdown_send or shutdown_send (asio::error::shut_down).
   template <class ConstBufferSequence, boost::asio::completion_token_for<void(error_code, std::size_t)> CompletionToken>
   auto async_write_some(const ConstBufferSequence& buffers, CompletionToken&& token) {
     return boost::asio::async_initiate<CompletionToken, void(error_code, std::size_t)>(

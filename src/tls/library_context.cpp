@@ -7,15 +7,16 @@
 #include <openssl/provider.h>
 #include <openssl/rand.h>
 
-#include <algorithm>
 #include <array>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace sallyport::detail {
 namespace {
+
+/// Asked for it; with something else it would be changed.
+OSSL_LIB_CTX* default_of_this_thread() { return OSSL_LIB_CTX_set0_default(nullptr); }
 
 /// Fetching makes OpenSSL load what its configuration says, or else the default provider.
 std::string provider_of_digests(OSSL_LIB_CTX* library) {
@@ -26,9 +27,8 @@ std::string provider_of_digests(OSSL_LIB_CTX* library) {
 bool has_other_providers(OSSL_LIB_CTX* library) {
   bool has_others = false;
   const auto look = [](OSSL_PROVIDER* provider, void* found) {
-    constexpr std::array<std::string_view, 3> known{"default", "base", "legacy"};
     const std::string_view name = OSSL_PROVIDER_get0_name(provider);
-    if (std::ranges::find(known, name) == known.end()) *static_cast<bool*>(found) = true;
+    if (name != "default" && name != "base") *static_cast<bool*>(found) = true;
     return 1;
   };
   return OSSL_PROVIDER_do_all(library, look, &has_others) != 1 || has_others;
@@ -45,9 +45,10 @@ bool have_equal_random_generators(OSSL_LIB_CTX* one, OSSL_LIB_CTX* other) {
 }
 
 bool is_like_the_usual_one(OSSL_LIB_CTX* library) {
-  return provider_of_digests(nullptr) == "default" && provider_of_digests(library) == "default" &&
-         !has_other_providers(nullptr) && EVP_default_properties_is_fips_enabled(nullptr) == 0 &&
-         have_equal_random_generators(nullptr, library);
+  OSSL_LIB_CTX* const usual = OSSL_LIB_CTX_get0_global_default();
+  return default_of_this_thread() == usual && provider_of_digests(usual) == "default" &&
+         provider_of_digests(library) == "default" && !has_other_providers(usual) &&
+         EVP_default_properties_is_fips_enabled(usual) == 0 && have_equal_random_generators(usual, library);
 }
 
 }  // namespace
@@ -55,10 +56,9 @@ bool is_like_the_usual_one(OSSL_LIB_CTX* library) {
 OSSL_LIB_CTX* library_context(std::size_t number) {
   if (number == 0) return nullptr;
   static std::mutex mutex;
-  static auto& made = *new std::vector<OSSL_LIB_CTX*>;
+  static constinit std::array<OSSL_LIB_CTX*, most_library_contexts> made{};
   const std::lock_guard lock(mutex);
-  if (made.size() < number) made.resize(number);
-  OSSL_LIB_CTX*& found = made[number - 1];
+  OSSL_LIB_CTX*& found = made[(number - 1) % most_library_contexts];
   if (found == nullptr) found = OSSL_LIB_CTX_new();
   ERR_set_mark();
   const bool is_alike = found != nullptr && is_like_the_usual_one(found);

@@ -15,12 +15,15 @@ namespace sallyport::detail {
 /// number: from 1 on; 0 is the usual one, which is null for OpenSSL. Any thread may ask.
 ///
 /// They have OpenSSL's default provider, and nothing else. So all numbers are the usual one while that has what those
-/// would lack: providers but default, base and legacy (TLS needs nothing of the last two), properties such as FIPS by
-/// which it fetches something else, another kind of random generator. Keys in tokens may be usable in the usual one
-/// alone.
+/// would lack: providers but default and base, properties such as FIPS by which it fetches something else, another
+/// kind of random generator; or while this thread has yet another one as its default. Keys in tokens may be usable in
+/// the usual one alone.
 ///
-/// They are never freed: certificates that were received point to them, and have no end that we know of.
+/// They are never freed: certificates that were received point to them, and have no end that we know of. Each takes a
+/// quarter of a megabyte and two of the process's 1024 thread-specific keys (pthread_key_create), so numbers beyond
+/// most_library_contexts begin again with the first.
 OSSL_LIB_CTX* library_context(std::size_t number);
+constexpr std::size_t most_library_contexts = 64;
 
 }  // namespace sallyport::detail
 

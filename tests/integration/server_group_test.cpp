@@ -636,6 +636,46 @@ TEST_F(groups, a_session_is_resumed_after_the_configuration_was_set_anew) {
   EXPECT_TRUE(connect_to(group.server_port(), {.resumed = client.tickets().front()}).resumed());
 }
 
+// All shards judge by the same trust store, in library contexts of their own.
+TEST_F(groups, clients_with_certificates_are_verified_on_all_shards_at_once) {
+  const credentials ca = make_ca("Clients' CA");
+  const credentials client = issue(ca, {.common_name = "a client"});
+  const credentials stranger = issue(make_ca("Another CA"), {.common_name = "a stranger"});
+  ssl_configuration configuration = make_configuration();
+  configuration.verify_mode = peer_verify_mode::verify;
+  configuration.ca_certificates = trust_store::from_pem(ca.certificate).value();
+  server_group group(shards, service.setup());
+  group.set_configuration(configuration).value();
+  group.listen(loopback).value();
+  const std::uint16_t port = group.server_port();
+
+  const auto come_and_go = [&](int version) {
+    const wire_client_options known{.min_version = version, .max_version = version, .certificate = client};
+    const wire_client_options unknown{.min_version = version, .max_version = version, .certificate = stranger};
+    for (int i = 0; i < 10; ++i) {
+      auto first = connect_to(port, known);
+      expect_echo(first, "it's me");
+      ASSERT_EQ(first.tickets().size(), 1U);
+      wire_client_options again = known;
+      again.resumed = first.tickets().front();
+      auto second = connect_to(port, again);
+      expect_echo(second, "and once more");
+      EXPECT_TRUE(second.resumed());
+      wire_client refused(raw_client::to_port(port), unknown);
+      if (refused.try_handshake()) {
+        EXPECT_ANY_THROW(refused.read_to_end());  // TLS 1.3: the server's verdict comes later
+      }
+      EXPECT_EQ(refused.alert_received(), SSL_AD_UNKNOWN_CA);
+    }
+  };
+  std::vector<std::future<void>> clients;
+  for (int i = 0; i < 4; ++i) {
+    for (const int version : {0x0303, 0x0304}) clients.push_back(in_background([&, version] { come_and_go(version); }));
+  }
+  for (auto& each : clients) get(each);
+  EXPECT_EQ(service.shards_that_served(), shards);
+}
+
 // --- the end ---
 
 TEST_F(groups, stop_aborts_connections_and_ends_the_threads) {

@@ -8,8 +8,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "tls/library_context.hpp"
 
 namespace sallyport::test {
 
@@ -49,8 +52,11 @@ credentials forge(const credentials& genuine) {
 }
 
 context make_context(const ssl_configuration& configuration) {
-  const char* const library_context = std::getenv("SALLYPORT_TEST_LIBRARY_CONTEXT");
-  return detail::make_context(configuration, library_context == nullptr ? 0 : std::stoul(library_context)).value();
+  const char* const given = std::getenv("SALLYPORT_TEST_LIBRARY_CONTEXT");
+  const std::size_t number = given == nullptr ? 0 : std::stoul(given);
+  if (number != 0 && detail::library_context(number) == nullptr)
+    throw std::logic_error("a test has left something in the usual library context");
+  return detail::make_context(configuration, number).value();
 }
 
 const context& basic_server() {

@@ -29,6 +29,13 @@ constexpr timeval longest_wait{30, 0};
 
 [[noreturn]] void throw_errno(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
+tcp_info information_about(int descriptor) {
+  tcp_info information{};
+  socklen_t size = sizeof information;
+  if (::getsockopt(descriptor, IPPROTO_TCP, TCP_INFO, &information, &size) != 0) throw_errno("getsockopt");
+  return information;
+}
+
 template <class Address>
 raw_client connect_to(int family, const Address& address) {
   const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -155,11 +162,10 @@ void raw_client::set_receive_buffer(int size) {
   if (::setsockopt(descriptor_, SOL_SOCKET, SO_RCVBUF, &size, sizeof size) != 0) throw_errno("setsockopt");
 }
 
-std::uint32_t raw_client::segments_received() const {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (::getsockopt(descriptor_, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) throw_errno("getsockopt");
-  return info.tcpi_segs_in;
+std::uint32_t raw_client::segments_received() const { return information_about(descriptor_).tcpi_segs_in; }
+bool raw_client::has_received_fin() const {
+  constexpr int close_wait = 8;  // TCP_CLOSE_WAIT, where glibc's header would be in the way of the kernel's
+  return information_about(descriptor_).tcpi_state == close_wait;
 }
 
 // --- wire_client ---

@@ -72,6 +72,8 @@ class raw_client {
   void set_receive_buffer(int size);
   /// Of TCP, with or without data.
   std::uint32_t segments_received() const;
+  /// Of a connection on which it hasn't sent one itself. It may be behind bytes that weren't received yet.
+  bool has_received_fin() const;
 
  private:
   int descriptor_ = -1;

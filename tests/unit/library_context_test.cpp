@@ -26,6 +26,15 @@ TEST(library_context, has_one_for_each_number) {
   EXPECT_NE(first, OSSL_LIB_CTX_get0_global_default());
   EXPECT_EQ(library_context(1), first);
   EXPECT_EQ(library_context(3), third);
+  EXPECT_EQ(library_context(detail::most_library_contexts + 3), third);
+}
+
+TEST(library_context, is_the_usual_one_where_the_thread_has_another_default) {
+  OSSL_LIB_CTX* const own = library_context(1);
+  OSSL_LIB_CTX* const former = OSSL_LIB_CTX_set0_default(own);
+  EXPECT_EQ(library_context(1), nullptr);
+  OSSL_LIB_CTX_set0_default(former);
+  EXPECT_EQ(library_context(1), own);
 }
 
 TEST(library_context, is_the_usual_one_while_that_has_another_provider) {
@@ -77,8 +86,13 @@ class library_context_with : public testing::Test {
 
 TEST_F(library_context_with, nothing) { expect_own(true, ""); }
 
+TEST_F(library_context_with, the_default_and_the_base_provider) {
+  expect_own(true, "providers = providers\n[providers]\ndefault = on\nbase = on\n[on]\nactivate = 1\n");
+}
+
+// TLS 1.2 has ciphers of it.
 TEST_F(library_context_with, the_legacy_provider) {
-  expect_own(true, "providers = providers\n[providers]\ndefault = on\nlegacy = on\nbase = on\n[on]\nactivate = 1\n");
+  expect_own(false, "providers = providers\n[providers]\ndefault = on\nlegacy = on\n[on]\nactivate = 1\n");
 }
 
 TEST_F(library_context_with, another_provider) {
