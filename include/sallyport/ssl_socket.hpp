@@ -265,9 +265,9 @@ class ssl_socket {
   explicit ssl_socket(std::shared_ptr<detail::connection> connection) noexcept;
 
   const boost::asio::any_io_executor& home() const noexcept;
-  void start_read(boost::asio::mutable_buffer buffer, detail::io_handler handler);
-  void start_write(const detail::gathered_buffers& buffers, detail::io_handler handler);
-  void start_wait(boost::asio::socket_base::wait_type what, detail::io_handler handler);
+  void start_read(boost::asio::mutable_buffer buffer, detail::io_handler&& handler);
+  void start_write(const detail::gathered_buffers& buffers, detail::io_handler&& handler);
+  void start_wait(boost::asio::socket_base::wait_type what, detail::io_handler&& handler);
   std::size_t read_now(boost::asio::mutable_buffer buffer, error_code& ec);
   std::size_t write_now(const detail::gathered_buffers& buffers, error_code& ec);
   void start_shutdown_send(detail::shutdown_handler handler);

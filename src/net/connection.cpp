@@ -130,7 +130,7 @@ error_code connection::receive(io_window& window, std::size_t limit) {
   return {};
 }
 
-void connection::close_window(const io_window& window, sending when) {
+void connection::empty_window(const io_window& window, sending when) {
   if (!window.input.empty()) unread_.assign(window.input.begin(), window.input.end());
   if (window.produced == 0) return;
   is_corked_ = when == sending::with_more && server_->loop().in_turn() && window.produced < max_corked;
@@ -287,7 +287,7 @@ auto connection::on_cancel(direction which) noexcept {
   };
 }
 
-void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
+void connection::start_read(asio::mutable_buffer buffer, io_handler&& handler) {
   const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor(), ec); };
   if (state_ != state::open) return refuse(why_not_open());
   if (read_) return refuse(asio::error::in_progress);
@@ -300,7 +300,7 @@ void connection::start_read(asio::mutable_buffer buffer, io_handler handler) {
   go_on_reading(true);
 }
 
-void connection::start_wait(asio::socket_base::wait_type what, io_handler handler) {
+void connection::start_wait(asio::socket_base::wait_type what, io_handler&& handler) {
   const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor(), ec); };
   const bool is_read = what == asio::socket_base::wait_read;
   if (!is_read && what != asio::socket_base::wait_write) return refuse(asio::error::operation_not_supported);
@@ -407,7 +407,7 @@ std::size_t connection::read_now(asio::mutable_buffer buffer, error_code& ec) {
   return read.bytes;
 }
 
-void connection::start_write(const gathered_buffers& buffers, io_handler handler) {
+void connection::start_write(const gathered_buffers& buffers, io_handler&& handler) {
   const auto refuse = [&](const error_code& ec) { pending_io::refuse(std::move(handler), executor(), ec); };
   if (state_ != state::open) return refuse(why_not_open());
   if (write_) return refuse(asio::error::in_progress);

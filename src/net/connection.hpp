@@ -96,9 +96,9 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   static deferred_pre_shared_key nothing_deferred() { return {nullptr, 0, {}}; }
   static deferred_identity no_identity_deferred() { return {nullptr, 0, {}}; }
   handshake_report report() const;
-  void start_read(boost::asio::mutable_buffer buffer, io_handler handler);
-  void start_write(const gathered_buffers& buffers, io_handler handler);
-  void start_wait(boost::asio::socket_base::wait_type what, io_handler handler);
+  void start_read(boost::asio::mutable_buffer buffer, io_handler&& handler);
+  void start_write(const gathered_buffers& buffers, io_handler&& handler);
+  void start_wait(boost::asio::socket_base::wait_type what, io_handler&& handler);
   std::size_t read_now(boost::asio::mutable_buffer buffer, error_code& ec);
   std::size_t write_now(const gathered_buffers& buffers, error_code& ec);
   error_code shutdown_send_now();
@@ -156,7 +156,10 @@ class connection final : public std::enable_shared_from_this<connection>, privat
   /// Adds at most `limit` bytes to a window just opened. Error would_block, eof, or the kernel's.
   error_code receive(io_window& window, std::size_t limit);
   /// Sends what the step produced and keeps what it left. User code may follow, the window may not.
-  void close_window(const io_window& window, sending when = sending::now);
+  void close_window(const io_window& window, sending when = sending::now) {
+    if (!window.input.empty() || window.produced > 0) empty_window(window, when);
+  }
+  void empty_window(const io_window& window, sending when);
   void send_or_keep(std::span<const std::byte> bytes, sending when = sending::now);
   void wait_readable();
   void wait_writable();

@@ -34,7 +34,7 @@ class pending_io {
   /// `make_on_cancel()` is asked, if the handler has a cancellation slot, for what to call when that asks for any kind
   /// of cancellation.
   template <class MakeOnCancel>
-  void start(io_handler handler, const boost::asio::any_io_executor& home, MakeOnCancel make_on_cancel) {
+  void start(io_handler&& handler, const boost::asio::any_io_executor& home, MakeOnCancel make_on_cancel) {
     can_be_cancelled_ = handler.can_be_cancelled;
     if (!handler.runs_at_home) {
       executor_.emplace(boost::asio::prefer(boost::asio::get_associated_executor(handler.call, home),
@@ -70,7 +70,7 @@ class pending_io {
   }
 
   /// For an operation that doesn't begin.
-  static void refuse(io_handler handler, const boost::asio::any_io_executor& home, const error_code& ec) {
+  static void refuse(io_handler&& handler, const boost::asio::any_io_executor& home, const error_code& ec) {
     pending_io refused;
     refused.start(std::move(handler), home, [] { return [] {}; });
     refused.complete_later(home, ec, 0);

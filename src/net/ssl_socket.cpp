@@ -20,7 +20,7 @@ const std::string no_text;
 // Without a connection there is no executor of ours to complete on.
 const asio::any_io_executor nowhere = asio::system_executor();
 
-void fail_without_connection(detail::io_handler handler) {
+void fail_without_connection(detail::io_handler&& handler) {
   detail::pending_io::refuse(std::move(handler), nowhere, asio::error::bad_descriptor);
 }
 void fail_without_connection(detail::shutdown_handler handler) {
@@ -143,7 +143,7 @@ const asio::any_io_executor& ssl_socket::home() const noexcept {
   return connection_ ? connection_->executor() : nowhere;
 }
 
-void ssl_socket::start_wait(asio::socket_base::wait_type what, detail::io_handler handler) {
+void ssl_socket::start_wait(asio::socket_base::wait_type what, detail::io_handler&& handler) {
   if (!connection_) return fail_without_connection(std::move(handler));
   connection_->start_wait(what, std::move(handler));
 }
@@ -160,11 +160,11 @@ std::size_t ssl_socket::write_now(const detail::gathered_buffers& buffers, error
 void ssl_socket::shutdown_send(error_code& ec) {
   ec = connection_ ? connection_->shutdown_send_now() : asio::error::bad_descriptor;
 }
-void ssl_socket::start_read(asio::mutable_buffer buffer, detail::io_handler handler) {
+void ssl_socket::start_read(asio::mutable_buffer buffer, detail::io_handler&& handler) {
   if (!connection_) return fail_without_connection(std::move(handler));
   connection_->start_read(buffer, std::move(handler));
 }
-void ssl_socket::start_write(const detail::gathered_buffers& buffers, detail::io_handler handler) {
+void ssl_socket::start_write(const detail::gathered_buffers& buffers, detail::io_handler&& handler) {
   if (!connection_) return fail_without_connection(std::move(handler));
   connection_->start_write(buffers, std::move(handler));
 }
