@@ -44,8 +44,9 @@ function(sallyport_compile_options target)
   endif()
 endfunction()
 
-# Asio's templates are most of what some targets have to compile, so their files are compiled a few at a time; not more,
-# as the compiler would need 2 GB. Who works on one file may rather set SALLYPORT_COMPILE_TOGETHER to OFF.
+# Asio's, Qt's and the standard library's templates are most of what there is to compile, so some targets' files are
+# compiled a few at a time; not more, as the compiler would need 2 GB. Files next to each other must then differ in the
+# names of their anonymous namespaces. Who works on one file may rather set SALLYPORT_COMPILE_TOGETHER to OFF.
 function(sallyport_compile_together target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${SALLYPORT_COMPILE_TOGETHER} UNITY_BUILD_BATCH_SIZE 4)
 endfunction()

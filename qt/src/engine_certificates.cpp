@@ -21,16 +21,14 @@ namespace sallyport::qt {
 
 namespace {
 
-error refusal(configuration_error why, std::string sentence) { return {why, std::move(sentence)}; }
-
 std::string_view view(const QByteArray& bytes) { return {bytes.constData(), static_cast<std::size_t>(bytes.size())}; }
 
 result<std::string> pem_of(const QList<QSslCertificate>& certificates, const std::string& setting) {
   std::string pem;
   for (qsizetype i = 0; i < certificates.size(); ++i) {
     if (certificates[i].isNull()) {
-      return refusal(configuration_error::bad_certificate,
-                     setting + ": certificate " + std::to_string(i + 1) + " is null");
+      return error{configuration_error::bad_certificate,
+                   setting + ": certificate " + std::to_string(i + 1) + " is null"};
     }
     pem += view(certificates[i].toPem());
   }
@@ -39,16 +37,16 @@ result<std::string> pem_of(const QList<QSslCertificate>& certificates, const std
 
 std::optional<error> problem_of_key(const QSslKey& key) {
   if (key.isNull()) {
-    return refusal(configuration_error::no_private_key,
-                   "privateKey: localCertificateChain has a certificate, and there is no key for it");
+    return error{configuration_error::no_private_key,
+                 "privateKey: localCertificateChain has a certificate, and there is no key for it"};
   }
   if (key.type() != QSsl::PrivateKey) {
-    return refusal(configuration_error::bad_private_key, "privateKey: it is a public key");
+    return error{configuration_error::bad_private_key, "privateKey: it is a public key"};
   }
   if (key.algorithm() == QSsl::Opaque) {
-    return refusal(configuration_error::bad_private_key,
-                   "privateKey: Qt doesn't give out what an opaque key holds; setIdentities() takes keys that stay "
-                   "where they are (sallyport::identity::from_uris)");
+    return error{configuration_error::bad_private_key,
+                 "privateKey: Qt doesn't give out what an opaque key holds; setIdentities() takes keys that stay "
+                 "where they are (sallyport::identity::from_uris)"};
   }
   return std::nullopt;
 }
@@ -95,8 +93,8 @@ result<std::optional<identity>> local_identity(const ::QSslConfiguration& from) 
   // setLocalCertificate() makes a chain of one of whatever it is given.
   if (std::ranges::all_of(chain, &QSslCertificate::isNull)) {
     if (key.isNull()) return std::optional<identity>();
-    return refusal(configuration_error::no_certificate,
-                   "privateKey: there is a key, and no certificate for it in localCertificateChain");
+    return error{configuration_error::no_certificate,
+                 "privateKey: there is a key, and no certificate for it in localCertificateChain"};
   }
   auto made = make_identity(chain, key);
   if (!made) return made.error();

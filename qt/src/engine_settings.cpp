@@ -30,8 +30,6 @@ namespace {
 
 using problem = std::optional<error>;
 
-error refusal(configuration_error why, std::string sentence) { return {why, std::move(sentence)}; }
-
 std::string ordinal(qsizetype index) { return std::to_string(index + 1); }
 
 // ---- what both sides agree on ----
@@ -62,16 +60,16 @@ result<version_range> versions_of(QSsl::SslProtocol protocol) {
       return version_range{};
     case QSsl::TlsV1_0:
     case QSsl::TlsV1_1:
-      return refusal(configuration_error::invalid_value,
-                     "protocol: TLS 1.0 and 1.1 are broken and not spoken here (RFC 8996); TLS 1.2 and 1.3 are");
+      return error{configuration_error::invalid_value,
+                   "protocol: TLS 1.0 and 1.1 are broken and not spoken here (RFC 8996); TLS 1.2 and 1.3 are"};
     case QSsl::DtlsV1_0:
     case QSsl::DtlsV1_0OrLater:
     case QSsl::DtlsV1_2:
     case QSsl::DtlsV1_2OrLater:
-      return refusal(configuration_error::invalid_value, "protocol: DTLS is not for TCP");
+      return error{configuration_error::invalid_value, "protocol: DTLS is not for TCP"};
   }
-  return refusal(configuration_error::invalid_value,
-                 "protocol: " + std::to_string(static_cast<int>(protocol)) + " is no QSsl::SslProtocol");
+  return error{configuration_error::invalid_value,
+               "protocol: " + std::to_string(static_cast<int>(protocol)) + " is no QSsl::SslProtocol"};
 }
 
 QT_WARNING_POP
@@ -100,7 +98,7 @@ problem set_ciphers(Settings& settings, const QList<QSslCipher>& ciphers) {
   if (is_default(ciphers)) return std::nullopt;
   for (qsizetype i = 0; i < ciphers.size(); ++i) {
     if (ciphers[i].isNull()) {
-      return refusal(configuration_error::bad_ciphers, "ciphers: number " + ordinal(i) + " is null");
+      return error{configuration_error::bad_ciphers, "ciphers: number " + ordinal(i) + " is null"};
     }
     std::string& list = ciphers[i].protocol() == QSsl::TlsV1_3 ? settings.ciphersuites : settings.ciphers;
     list += (list.empty() ? "" : ":") + ciphers[i].name().toStdString();
@@ -115,7 +113,7 @@ template <class Settings>
 problem set_groups(Settings& settings, const QList<QSslEllipticCurve>& curves) {
   for (qsizetype i = 0; i < curves.size(); ++i) {
     if (!curves[i].isValid()) {
-      return refusal(configuration_error::bad_groups, "ellipticCurves: number " + ordinal(i) + " is invalid");
+      return error{configuration_error::bad_groups, "ellipticCurves: number " + ordinal(i) + " is invalid"};
     }
     settings.groups += (settings.groups.empty() ? "" : ":") + curves[i].shortName().toStdString();
   }
@@ -157,15 +155,15 @@ result<std::vector<identity>> server_identities(const SslConfiguration& from) {
   const QByteArray response = from.ocspResponse();
   if (!*local) {
     if (response.isEmpty()) return all;
-    return refusal(configuration_error::bad_ocsp_response,
-                   "ocspResponse: there is no localCertificateChain that it could be about");
+    return error{configuration_error::bad_ocsp_response,
+                 "ocspResponse: there is no localCertificateChain that it could be about"};
   }
   if (response.isEmpty()) {
     all.insert(all.begin(), **std::move(local));
     return all;
   }
   auto stapled = (*local)->with_ocsp_response(response.toStdString());
-  if (!stapled) return refusal(configuration_error::bad_ocsp_response, "ocspResponse: " + stapled.error().detail);
+  if (!stapled) return error{configuration_error::bad_ocsp_response, "ocspResponse: " + stapled.error().detail};
   all.insert(all.begin(), *std::move(stapled));
   return all;
 }
@@ -177,8 +175,8 @@ problem set_identities(ssl_configuration& settings, const SslConfiguration& from
   if (from.ocspStaplingEnabled() && std::ranges::none_of(settings.identities, [](const identity& each) {
         return each.ocsp_response_end().has_value();
       })) {
-    return refusal(configuration_error::bad_ocsp_response,
-                   "ocspStaplingEnabled: a server needs something to staple; set ocspResponse");
+    return error{configuration_error::bad_ocsp_response,
+                 "ocspStaplingEnabled: a server needs something to staple; set ocspResponse"};
   }
   // The engine takes no server that could serve nobody. One that would take pre-shared keys, and is given none, answers
   // everybody with handshake_failure, as Qt's does.
@@ -206,9 +204,9 @@ problem set_verification(ssl_configuration& settings, const SslConfiguration& fr
   settings.ca_certificates = *std::move(trust);
   settings.verify_mode = server_verify_mode(from.peerVerifyMode());
   if (settings.verify_mode == peer_verify_mode::verify && !settings.ca_certificates) {
-    return refusal(configuration_error::no_trust_anchor,
-                   "caCertificates: VerifyPeer needs those that issue the clients' certificates; by default there are "
-                   "none, as all public CAs would let in everybody");
+    return error{configuration_error::no_trust_anchor,
+                 "caCertificates: VerifyPeer needs those that issue the clients' certificates; by default there are "
+                 "none, as all public CAs would let in everybody"};
   }
   settings.allow = from.accessRules();
   settings.missing_certificate_is_fatal = from.missingCertificateIsFatal();
@@ -223,10 +221,9 @@ problem set_verification(ssl_configuration& settings, const SslConfiguration& fr
 
 problem problem_of_key_exchange(const QSslDiffieHellmanParameters& parameters) {
   if (parameters.isEmpty() || parameters == QSslDiffieHellmanParameters::defaultParameters()) return std::nullopt;
-  return refusal(
-      configuration_error::invalid_value,
-      "diffieHellmanParameters: finite-field groups aren't offered, as elliptic curves are quicker and known "
-      "to all clients; leave the default, and choose curves by ellipticCurves");
+  return error{configuration_error::invalid_value,
+               "diffieHellmanParameters: finite-field groups aren't offered, as elliptic curves are quicker and known "
+               "to all clients; leave the default, and choose curves by ellipticCurves"};
 }
 
 void set_resumption(ssl_configuration& settings, const SslConfiguration& from) {
@@ -256,10 +253,9 @@ problem set_verification(client_configuration& settings, const SslConfiguration&
   settings.handshake_must_interrupt_on_error = verifies && from.handshakeMustInterruptOnError();
   // Nothing would come of a response, whatever it says.
   if (from.ocspStaplingEnabled()) {
-    return refusal(
-        configuration_error::invalid_value,
-        "ocspStaplingEnabled: a client's side of it isn't there; revocationLists has another way to learn of "
-        "revoked certificates");
+    return error{configuration_error::invalid_value,
+                 "ocspStaplingEnabled: a client's side of it isn't there; revocationLists has another way to learn of "
+                 "revoked certificates"};
   }
   auto trust = client_trust(from);
   if (!trust) return trust.error();

@@ -12,25 +12,25 @@ namespace sallyport::qt {
 namespace {
 
 // Trivial, so it can be looked at when the thread's other variables are gone: static sockets end after those.
-thread_local loop_window* current = nullptr;
+thread_local loop_window* current_window = nullptr;
 
-struct owner {
+struct window_owner {
   std::unique_ptr<loop_window> window{};
-  ~owner() { current = nullptr; }
+  ~window_owner() { current_window = nullptr; }
 };
 
 }  // namespace
 
 loop_window& loop_window::of_this_thread() {
-  if (current == nullptr) {
+  if (current_window == nullptr) {
     static thread_local bool had_one = false;
-    current = new loop_window;
+    current_window = new loop_window;
     if (!std::exchange(had_one, true)) {
-      static thread_local owner owned;
-      owned.window.reset(current);
+      static thread_local window_owner owned;
+      owned.window.reset(current_window);
     }  // otherwise it is for the very last, and stays
   }
-  return *current;
+  return *current_window;
 }
 
 loop_window::loop_window()

@@ -16,7 +16,7 @@
 namespace sallyport::qt {
 namespace {
 
-int milliseconds(const QDeadlineTimer& deadline) {
+int milliseconds_left(const QDeadlineTimer& deadline) {
   if (deadline.isForever()) return -1;
   return static_cast<int>(std::min<qint64>(deadline.remainingTime(), 24 * 3600 * 1000));
 }
@@ -30,7 +30,7 @@ bool SslSocketPrivate::wait_for_descriptor(const QDeadlineTimer& deadline) {
   if (kernel.is_blocked) ready.events |= POLLOUT;
   if (ready.events == 0) return can_decrypt_leftover();  // else it is for the user to read first, or to answer
   int count = 0;
-  do count = ::poll(&ready, 1, milliseconds(deadline));
+  do count = ::poll(&ready, 1, milliseconds_left(deadline));
   while (count < 0 && errno == EINTR);
   if (count <= 0) return count == 0 && !deadline.hasExpired();
   // An error or a hang-up shows in whatever is tried.

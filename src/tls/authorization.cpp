@@ -16,14 +16,15 @@ namespace {
 
 // In a sentence.
 constexpr std::size_t longest_subject = 200;
-constexpr std::size_t longest_name = 64;
+constexpr std::size_t longest_shown_name = 64;
 constexpr std::size_t most_names = 4;
 
 /// The names of one kind, all of them together no longer than a sentence can bear; `left` of all kinds.
 void append_names(std::string& text, std::string_view kind, const std::vector<std::string>& names, std::size_t& left) {
   for (const std::string& name : names) {
     if (left == 0) return;
-    text += --left == 0 ? ", ..." : ", " + std::string(kind) + '=' + shortened(escaped_for_log(name), longest_name);
+    text +=
+        --left == 0 ? ", ..." : ", " + std::string(kind) + '=' + shortened(escaped_for_log(name), longest_shown_name);
   }
 }
 

@@ -19,10 +19,6 @@ constexpr std::string_view magic = "sallyport client session 1\n";
 constexpr std::size_t size_of_time = 8;
 constexpr std::size_t header_size = magic.size() + std::tuple_size_v<policy_digest> + size_of_time;
 
-std::string_view text_of(const policy_digest& digest) noexcept {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 }  // namespace
 
 std::string bytes_of(SSL_SESSION* session, const policy_digest& binding, std::int64_t good_until) {

@@ -15,7 +15,7 @@ namespace sallyport {
 
 namespace {
 
-constexpr std::size_t file_limit = std::size_t{1} << 20;
+constexpr std::size_t response_file_limit = std::size_t{1} << 20;
 
 /// Null if OpenSSL is out of memory.
 std::shared_ptr<X509> certificate_with(const std::shared_ptr<const detail::ocsp_response>& response,
@@ -56,7 +56,7 @@ result<identity> identity::with_ocsp_response(std::string_view response) const {
 }
 
 result<identity> identity::with_ocsp_response_file(const std::filesystem::path& file) const {
-  const auto contents = detail::read_file(file, file_limit, "OCSP response");
+  const auto contents = detail::read_file(file, response_file_limit, "OCSP response");
   if (!contents) return contents.error();
   auto data = with_response(*data_, contents->text.view(), file.string());
   if (!data) return data.error();

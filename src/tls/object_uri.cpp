@@ -13,7 +13,7 @@ namespace sallyport::detail {
 
 namespace {
 
-std::string lower(std::string_view text) {
+std::string lowered(std::string_view text) {
   std::string result{text};
   std::ranges::transform(result, result.begin(), [](char c) { return detail::lower(c); });
   return result;
@@ -26,13 +26,13 @@ std::string scheme_of(std::string_view text) {
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon < 2 || !is_letter(text.front())) return {};
   const std::string_view scheme = text.substr(0, colon);
-  return std::ranges::all_of(scheme, is_allowed) ? lower(scheme) : std::string{};
+  return std::ranges::all_of(scheme, is_allowed) ? lowered(scheme) : std::string{};
 }
 
 std::string file_of(std::string_view uri) {
   if (scheme_of(uri) != "file") return {};
   uri.remove_prefix(std::string_view("file:").size());
-  if (lower(uri).starts_with("//localhost/")) {
+  if (lowered(uri).starts_with("//localhost/")) {
     uri.remove_prefix(std::string_view("//localhost").size());
   } else if (uri.starts_with("///")) {
     uri.remove_prefix(2);
@@ -42,7 +42,7 @@ std::string file_of(std::string_view uri) {
 
 std::string without_pin(std::string_view uri) {
   std::string safe{uri};
-  for (std::size_t begin = 0; (begin = lower(safe).find("pin-value")) != std::string::npos;) {
+  for (std::size_t begin = 0; (begin = lowered(safe).find("pin-value")) != std::string::npos;) {
     // The rest of a PIN that holds a separator, which it may not, looks like an attribute without a value.
     std::size_t end = safe.find_first_of(";&", begin);
     while (end != std::string::npos) {
@@ -64,7 +64,7 @@ std::string without_pin(std::string_view uri) {
 }
 
 bool has_pin(std::string_view uri) {
-  const std::string text = lower(uri);
+  const std::string text = lowered(uri);
   return text.find("pin-value=") != std::string::npos || text.find("pin-source=") != std::string::npos;
 }
 

@@ -9,9 +9,9 @@ namespace sallyport::detail {
 namespace {
 
 /// Reads numbers and vectors off the front; once something is missing everything is.
-class reader {
+class extension_reader {
  public:
-  explicit reader(std::span<const unsigned char> bytes) noexcept : rest_(bytes) {}
+  explicit extension_reader(std::span<const unsigned char> bytes) noexcept : rest_(bytes) {}
 
   std::uint32_t number(std::size_t size) noexcept {
     std::uint32_t value = 0;
@@ -40,15 +40,15 @@ class reader {
 
 std::vector<offered_identity> offered_identities(std::span<const unsigned char> extension, std::size_t limit) {
   std::vector<offered_identity> found;
-  reader all(extension);
-  reader list(all.take(all.number(2)));
+  extension_reader all(extension);
+  extension_reader list(all.take(all.number(2)));
   while (!list.at_end() && found.size() < limit) {
     const auto name = list.take(list.number(2));
     const std::uint32_t age = list.number(4);
     if (!list.is_whole() || name.empty()) return {};
     found.push_back({{reinterpret_cast<const char*>(name.data()), name.size()}, age, 0});
   }
-  reader binders(all.take(all.number(2)));
+  extension_reader binders(all.take(all.number(2)));
   for (offered_identity& each : found) {
     each.binder_size = binders.take(binders.number(1)).size();
     if (!binders.is_whole() || each.binder_size == 0) return {};
@@ -58,8 +58,8 @@ std::vector<offered_identity> offered_identities(std::span<const unsigned char> 
 
 bool offers_tls_1_3(std::span<const unsigned char> extension) noexcept {
   constexpr std::uint32_t tls_1_3 = 0x0304;
-  reader all(extension);
-  reader versions(all.take(all.number(1)));
+  extension_reader all(extension);
+  extension_reader versions(all.take(all.number(1)));
   while (!versions.at_end()) {
     if (versions.number(2) == tls_1_3) return true;
   }
@@ -68,7 +68,7 @@ bool offers_tls_1_3(std::span<const unsigned char> extension) noexcept {
 
 bool offers_psk_with_dhe(std::span<const unsigned char> extension) noexcept {
   constexpr unsigned char psk_dhe_ke = 1;
-  reader all(extension);
+  extension_reader all(extension);
   const auto modes = all.take(all.number(1));
   return std::ranges::find(modes, psk_dhe_ke) != modes.end();
 }

@@ -58,10 +58,10 @@ struct parts {
 };
 
 // One try to open a file with one passphrase.
-class reader {
+class pkcs12_reader {
  public:
   // `passphrase` may be null: there are two encodings of "none", of which files have one or the other.
-  reader(const std::string& name, const char* passphrase, int size)
+  pkcs12_reader(const std::string& name, const char* passphrase, int size)
       : name_(name), passphrase_(passphrase), size_(size) {}
 
   // Whether the file was made with this passphrase, as far as its MAC says: wrong_passphrase if it wasn't.
@@ -179,7 +179,7 @@ class reader {
 };
 
 result<parts> open_with(PKCS12* file, const std::string& name, const char* passphrase, int size) {
-  reader reading{name, passphrase, size};
+  pkcs12_reader reading{name, passphrase, size};
   if (auto failure = reading.check(file)) return *failure;
   if (auto failure = reading.read(file)) return *failure;
   return reading.take();

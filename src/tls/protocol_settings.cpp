@@ -26,7 +26,7 @@ constexpr const char* profile_ciphersuites =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* profile_groups = "X25519MLKEM768:X25519:P-256:P-384";
 // What security level 2 leaves of OpenSSL's own list, without SHA-224 and DSA.
-constexpr const char* signature_algorithms =
+constexpr const char* allowed_signature_algorithms =
     "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:ed448:"
     "rsa_pss_pss_sha256:rsa_pss_pss_sha384:rsa_pss_pss_sha512:"
     "rsa_pss_rsae_sha256:rsa_pss_rsae_sha384:rsa_pss_rsae_sha512:"
@@ -82,8 +82,8 @@ bool set_protocol(context_data& data) {
          SSL_CTX_set_cipher_list(ctx, or_profile(configuration.ciphers, ciphers.c_str())) == 1 &&
          SSL_CTX_set_ciphersuites(ctx, or_profile(configuration.ciphersuites, profile_ciphersuites)) == 1 &&
          SSL_CTX_set1_groups_list(ctx, data.groups.c_str()) == 1 &&
-         SSL_CTX_set1_sigalgs_list(ctx, signature_algorithms) == 1 &&
-         SSL_CTX_set1_client_sigalgs_list(ctx, signature_algorithms) == 1 &&
+         SSL_CTX_set1_sigalgs_list(ctx, allowed_signature_algorithms) == 1 &&
+         SSL_CTX_set1_client_sigalgs_list(ctx, allowed_signature_algorithms) == 1 &&
          // No 0-RTT: what a client sends in it can be replayed by others (RFC 8446 section 8).
          SSL_CTX_set_max_early_data(ctx, 0) == 1 && SSL_CTX_set_recv_max_early_data(ctx, 0) == 1;
 }

@@ -18,7 +18,7 @@ struct entry {
 };
 
 // Versions as OpenSSL, and so everybody's commands, write them.
-constexpr std::array versions{
+constexpr std::array known_versions{
     entry{0x0002, "SSLv2"},   entry{0x0300, "SSLv3"},   entry{0x0301, "TLSv1"},
     entry{0x0302, "TLSv1.1"}, entry{0x0303, "TLSv1.2"}, entry{0x0304, "TLSv1.3"},
 };
@@ -33,7 +33,7 @@ constexpr std::array extinct_cipher_suites{
 };
 
 // NIST's curves as ssl_configuration::groups and the documentation of most programs write them.
-constexpr std::array groups{
+constexpr std::array known_groups{
     entry{0x0013, "P-192"},
     entry{0x0015, "P-224"},
     entry{0x0016, "secp256k1"},
@@ -65,7 +65,7 @@ constexpr std::array groups{
 };
 
 // RFC 8446 section 4.2.3, and those of TLS 1.2 (hash and signature) named in the same way.
-constexpr std::array signature_algorithms{
+constexpr std::array known_signature_algorithms{
     entry{0x0101, "rsa_pkcs1_md5"},
     entry{0x0201, "rsa_pkcs1_sha1"},
     entry{0x0202, "dsa_sha1"},
@@ -98,7 +98,7 @@ constexpr std::array signature_algorithms{
     entry{0x0906, "mldsa87"},
 };
 
-std::string hexadecimal(std::uint16_t number) {
+std::string in_hexadecimal(std::uint16_t number) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text = "0x";
   for (int shift = 12; shift >= 0; shift -= 4) text += digits[(number >> shift) & 0xfu];
@@ -109,7 +109,7 @@ std::string name_in(std::span<const entry> table, std::uint16_t number) {
   for (const entry& each : table) {
     if (each.number == number) return std::string(each.name);
   }
-  return hexadecimal(number);
+  return in_hexadecimal(number);
 }
 
 // OpenSSL looks a cipher up for an SSL alone, though the answer is the same for all. This one is made at the first
@@ -127,7 +127,7 @@ SSL* any_ssl() {
 
 }  // namespace
 
-std::string version_name(std::uint16_t number) { return name_in(versions, number); }
+std::string version_name(std::uint16_t number) { return name_in(known_versions, number); }
 
 std::string cipher_suite_name(std::uint16_t number) {
   const unsigned char bytes[] = {static_cast<unsigned char>(number >> 8), static_cast<unsigned char>(number)};
@@ -137,8 +137,8 @@ std::string cipher_suite_name(std::uint16_t number) {
   return name ? name : name_in(extinct_cipher_suites, number);
 }
 
-std::string group_name(std::uint16_t number) { return name_in(groups, number); }
+std::string group_name(std::uint16_t number) { return name_in(known_groups, number); }
 
-std::string signature_algorithm_name(std::uint16_t number) { return name_in(signature_algorithms, number); }
+std::string signature_algorithm_name(std::uint16_t number) { return name_in(known_signature_algorithms, number); }
 
 }  // namespace sallyport::detail

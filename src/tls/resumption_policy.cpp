@@ -40,10 +40,6 @@ std::optional<policy_digest> digest_of(std::string_view bytes) noexcept {
   return digest;
 }
 
-std::string_view text_of(const policy_digest& digest) noexcept {
-  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
-}
-
 /// What is hashed: each part tells its length, so that no two different policies are the same bytes.
 class policy_text {
  public:

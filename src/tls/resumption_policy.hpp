@@ -22,6 +22,11 @@ struct identity_data;
 /// The size of OpenSSL's session id context.
 using policy_digest = std::array<unsigned char, 32>;
 
+/// Its bytes.
+inline std::string_view text_of(const policy_digest& digest) noexcept {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
 /// What a configuration asks of clients. It doesn't depend on the process or the host, nor on the order of what has no
 /// order. Throws std::bad_alloc; none if OpenSSL is out of memory.
 std::optional<policy_digest> policy_of(const ssl_configuration& configuration);

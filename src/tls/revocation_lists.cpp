@@ -26,7 +26,7 @@ using detail::revocation_lists_data;
 using distribution_point_ptr = std::unique_ptr<ISSUING_DIST_POINT, detail::openssl_free<ISSUING_DIST_POINT_free>>;
 using integer_ptr = std::unique_ptr<ASN1_INTEGER, detail::openssl_free<ASN1_INTEGER_free>>;
 
-constexpr std::size_t file_limit = std::size_t{64} << 20;
+constexpr std::size_t lists_file_limit = std::size_t{64} << 20;
 
 std::string text_of(const ASN1_OBJECT* type) {
   std::array<char, 80> text{};
@@ -96,9 +96,9 @@ void sort_serial_numbers(X509_CRL* list) {
 }
 
 // The set under construction.
-class builder {
+class lists_builder {
  public:
-  builder() : data_(std::make_shared<revocation_lists_data>()) {}
+  lists_builder() : data_(std::make_shared<revocation_lists_data>()) {}
 
   result<void> add(const detail::named_text& source) {
     auto parsed = detail::revocation_lists_from(source);
@@ -153,8 +153,8 @@ class builder {
   std::shared_ptr<revocation_lists_data> data_;
 };
 
-result<void> add_file(builder& set, const std::filesystem::path& file) {
-  const auto contents = detail::read_file(file, file_limit, "revocation list");
+result<void> add_file(lists_builder& set, const std::filesystem::path& file) {
+  const auto contents = detail::read_file(file, lists_file_limit, "revocation list");
   if (!contents) return contents.error();
   return set.add({.text = contents->text.view(), .name = file.string(), .is_file = true});
 }
@@ -172,13 +172,13 @@ std::span<const revocation_list> detail::revocation_lists_data::of(const X509_NA
 }
 
 result<revocation_lists> revocation_lists::from_bytes(std::string_view lists) {
-  builder set;
+  lists_builder set;
   if (auto added = set.add({.text = lists, .name = "revocation lists"}); !added) return added.error();
   return revocation_lists{set.finish()};
 }
 
 result<revocation_lists> revocation_lists::from_file(const std::filesystem::path& file) {
-  builder set;
+  lists_builder set;
   if (auto added = add_file(set, file); !added) return added.error();
   return revocation_lists{set.finish()};
 }
@@ -186,7 +186,7 @@ result<revocation_lists> revocation_lists::from_file(const std::filesystem::path
 result<revocation_lists> revocation_lists::from_directory(const std::filesystem::path& directory) {
   const auto files = detail::files_of(directory, is_list_name);
   if (!files) return files.error();
-  builder set;
+  lists_builder set;
   for (const std::filesystem::path& file : *files) {
     if (auto added = add_file(set, file); !added) return added.error();
   }

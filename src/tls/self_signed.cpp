@@ -26,7 +26,7 @@ constexpr long backdated_by = 60L * 60;  // for clients whose clock is slow
 constexpr long valid_for = 30L * 24 * 60 * 60;
 constexpr std::size_t longest_common_name = 64;  // RFC 5280, ub-common-name
 
-bool is_label(std::string_view label) {
+bool is_usual_label(std::string_view label) {
   const auto is_allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
   };
@@ -42,7 +42,7 @@ bool is_dns_name(std::string_view name) {
   while (true) {
     const std::size_t dot = name.find('.');
     label = name.substr(0, dot);
-    if (!is_label(label)) return false;
+    if (!is_usual_label(label)) return false;
     if (dot == std::string_view::npos) break;
     name.remove_prefix(dot + 1);
   }

@@ -18,9 +18,9 @@ namespace sallyport {
 namespace {
 
 // A peer may send names of any length, and each becomes a line of the log.
-constexpr std::size_t longest_name = 128;
+constexpr std::size_t longest_shown_name = 128;
 
-std::string short_name(std::string name) { return detail::shortened(std::move(name), longest_name); }
+std::string short_name(std::string name) { return detail::shortened(std::move(name), longest_shown_name); }
 
 // Slots ask for sentences within a handshake: the queue stays as it was. detail::to_string empties it over a date that
 // it can't read.

@@ -24,14 +24,14 @@ namespace {
 using detail::trust_store_data;
 using detail::x509_ptr;
 
-constexpr std::size_t file_limit = std::size_t{16} << 20;
+constexpr std::size_t store_file_limit = std::size_t{16} << 20;
 
 std::string subject_of(const X509* certificate) { return detail::to_string(X509_get_subject_name(certificate)); }
 
 // The store under construction.
-class builder {
+class store_builder {
  public:
-  builder() : data_(std::make_shared<trust_store_data>()) { data_->store.reset(X509_STORE_new()); }
+  store_builder() : data_(std::make_shared<trust_store_data>()) { data_->store.reset(X509_STORE_new()); }
 
   // False if OpenSSL is out of memory. A certificate that is there already is left out.
   bool add(std::vector<x509_ptr> certificates, const std::string& name) {
@@ -89,9 +89,9 @@ error out_of_memory(const std::string& name) {
   return {configuration_error::internal, name + ": " + (reason.empty() ? "out of memory" : reason)};
 }
 
-result<void> add_file(builder& store, const std::filesystem::path& file) {
+result<void> add_file(store_builder& store, const std::filesystem::path& file) {
   const std::string name = file.string();
-  const auto contents = detail::read_file(file, file_limit);
+  const auto contents = detail::read_file(file, store_file_limit);
   if (!contents) return contents.error();
   auto parsed = detail::certificates_from_pem({.text = contents->text.view(), .name = name, .is_file = true});
   if (!parsed) return parsed.error();
@@ -130,13 +130,13 @@ result<trust_store> trust_store::from_pem(std::string_view certificates) {
   const std::string name = "CA certificates";
   auto parsed = detail::certificates_from_pem({.text = certificates, .name = name});
   if (!parsed) return parsed.error();
-  builder store;
+  store_builder store;
   if (!store.add(std::move(*parsed), name)) return out_of_memory(name);
   return trust_store{store.finish()};
 }
 
 result<trust_store> trust_store::from_pem_file(const std::filesystem::path& file) {
-  builder store;
+  store_builder store;
   if (auto added = add_file(store, file); !added) return added.error();
   return trust_store{store.finish()};
 }
@@ -144,7 +144,7 @@ result<trust_store> trust_store::from_pem_file(const std::filesystem::path& file
 result<trust_store> trust_store::from_directory(const std::filesystem::path& directory) {
   const auto files = detail::files_of(directory, is_certificate_name);
   if (!files) return files.error();
-  builder store;
+  store_builder store;
   for (const std::filesystem::path& file : *files) {
     if (auto added = add_file(store, file); !added) return added.error();
   }
@@ -164,9 +164,9 @@ result<trust_store> trust_store::system_default() {
   std::vector<std::filesystem::path> files = hashed_files(directory);
   files.insert(files.begin(), file);
 
-  builder store;
+  store_builder store;
   for (const std::filesystem::path& each : files) {
-    const auto contents = detail::read_file(each, file_limit);
+    const auto contents = detail::read_file(each, store_file_limit);
     if (!contents) continue;  // that there is a directory but no file, or the other way round, is usual
     const std::string name = each.string();
     auto parsed = detail::certificates_from_pem({.text = contents->text.view(), .name = name, .is_file = true});

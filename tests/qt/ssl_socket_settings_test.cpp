@@ -17,8 +17,8 @@ namespace {
 template <class Socket>
 class ssl_socket_settings : public testing::Test {};
 
-using kinds = testing::Types<::QSslSocket, qt::SslSocket>;
-TYPED_TEST_SUITE(ssl_socket_settings, kinds);
+using socket_classes = testing::Types<::QSslSocket, qt::SslSocket>;
+TYPED_TEST_SUITE(ssl_socket_settings, socket_classes);
 
 QString file_with(const QTemporaryDir& directory, const QString& name, const QByteArray& bytes) {
   QFile file(directory.filePath(name));

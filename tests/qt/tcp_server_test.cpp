@@ -18,8 +18,8 @@ namespace {
 template <class Server>
 class tcp_server_of_qt : public testing::Test {};
 
-using kinds = testing::Types<::QSslServer, qt::SslServer>;
-TYPED_TEST_SUITE(tcp_server_of_qt, kinds);
+using server_classes = testing::Types<::QSslServer, qt::SslServer>;
+TYPED_TEST_SUITE(tcp_server_of_qt, server_classes);
 
 TYPED_TEST(tcp_server_of_qt, defaults) {
   TypeParam server;
